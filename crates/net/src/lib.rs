@@ -1,0 +1,1 @@
+//! Sockets: listeners, TLS, timeouts, the DNS resolver.

@@ -1,0 +1,1 @@
+//! The security checklist as checks: relay, senders, loops, limits.

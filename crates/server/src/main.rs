@@ -1,0 +1,2 @@
+//! Mailward: a secure mail server in one binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Mailboxes, change log, queue and sealed blobs, durable before 250.

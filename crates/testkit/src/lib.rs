@@ -1,0 +1,1 @@
+//! Fakes and players for the tests of every crate.

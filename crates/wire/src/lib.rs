@@ -1,0 +1,1 @@
+//! Parse and print: SMTP, IMAP, POP3, SASL and MIME.
