@@ -1,1 +1,3 @@
 //! Protocol state machines without I/O: SMTP, IMAP, POP3.
+
+pub mod mailstore;
