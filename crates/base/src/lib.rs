@@ -7,6 +7,7 @@ pub mod dns;
 pub mod id;
 pub mod limits;
 pub mod mail;
+pub mod mailbox;
 pub mod octets;
 pub mod reply;
 pub mod secret;

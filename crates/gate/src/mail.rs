@@ -1,0 +1,175 @@
+//! Mail on its way through the door.
+
+use crate::Verdict;
+use base::{AccountId, Address, DomainId, Flags, MailboxId, Octets, ReversePath, SpecialUse, Timestamp, TraceId};
+use std::fmt;
+use std::sync::Arc;
+use wire::mime::Tree;
+
+/// The road by which mail came in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Origin {
+    /// From a stranger, to port 25.
+    Mx,
+    /// From an account of ours, by submission.
+    Submission,
+    /// Put into a mailbox by its owner: content checks note, and never refuse or move.
+    Append,
+    /// Moved in from elsewhere.
+    Import,
+    /// Written by ourselves: DSNs, reports.
+    Internal,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Origin::Mx => "mx",
+            Origin::Submission => "submission",
+            Origin::Append => "append",
+            Origin::Import => "import",
+            Origin::Internal => "internal",
+        })
+    }
+}
+
+/// A message that was received, parsed once, and waits to be judged and stored.
+#[derive(Clone)]
+pub struct Spooled {
+    /// The id that follows it.
+    pub trace: TraceId,
+    /// Where failures are reported.
+    pub reverse_path: ReversePath,
+    /// The whole message as it will be served, our trace fields on top.
+    pub octets: Arc<dyn Octets>,
+    /// Its structure.
+    pub tree: Arc<Tree>,
+    /// When it was received.
+    pub received: Timestamp,
+    /// Whether its envelope needs SMTPUTF8 on the way on.
+    pub smtputf8: bool,
+}
+
+/// Where mail for an address goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Destination {
+    /// To mailboxes of this server: an alias may name several accounts.
+    Local(Vec<LocalTarget>),
+    /// To another server, through the queue.
+    Remote,
+    /// The domain is ours and knows no such address.
+    NoSuchUser,
+    /// Ours, but it can't take mail now: over quota, suspended. The reply says for how long.
+    Unavailable(base::Reply),
+}
+
+/// One account that an address leads to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalTarget {
+    /// The account.
+    pub account: AccountId,
+    /// The domain within whose trust its attachments are shared.
+    pub domain: DomainId,
+    /// The mailbox asked for by a +subaddress, by name; delivered to INBOX where it does not exist.
+    pub detail: Option<String>,
+}
+
+/// Which mailbox of an account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Folder {
+    /// INBOX.
+    Inbox,
+    /// By special use; INBOX where the account has none.
+    Special(SpecialUse),
+    /// By name (from a +subaddress); INBOX where there is none.
+    Named(String),
+    /// This very one; an error where it is gone.
+    Exact(MailboxId),
+}
+
+/// One thing the store must do with the message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// Put it into an account's mailbox.
+    Mailbox {
+        /// The account.
+        account: AccountId,
+        /// The domain that its attachments are shared within.
+        domain: DomainId,
+        /// The mailbox.
+        folder: Folder,
+        /// Flags to begin with.
+        flags: Flags,
+        /// The internal date; when it was received, where there is none.
+        internal_date: Option<Timestamp>,
+        /// Who it was addressed to; none where the mail has no envelope.
+        recipient: Option<Address>,
+    },
+    /// Queue it for another server.
+    Queue {
+        /// Who sends it, if it is an account of ours.
+        account: Option<AccountId>,
+        /// The domain that its attachments are shared within.
+        domain: DomainId,
+        /// The recipient.
+        recipient: Address,
+    },
+    /// Keep it in quarantine.
+    Quarantine {
+        /// The delivery it would have been.
+        instead_of: Box<Delivery>,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Delivery {
+    /// What becomes of the delivery under a verdict.
+    pub(crate) fn judged(&self, verdict: &Verdict) -> Delivery {
+        match (verdict, self) {
+            (Verdict::Pass | Verdict::Note(_) | Verdict::Strip(..), _) => self.clone(),
+            (Verdict::Junk(_), Delivery::Mailbox { account, domain, flags, internal_date, recipient, .. }) => {
+                Delivery::Mailbox {
+                    account: *account,
+                    domain: *domain,
+                    folder: Folder::Special(SpecialUse::Junk),
+                    flags: flags.clone(),
+                    internal_date: *internal_date,
+                    recipient: recipient.clone(),
+                }
+            }
+            (Verdict::Junk(_), _) => self.clone(),
+            (Verdict::Hold(finding) | Verdict::Defer(finding) | Verdict::Refuse(finding), _) => {
+                Delivery::Quarantine { instead_of: Box::new(self.clone()), reason: finding.what.clone() }
+            }
+        }
+    }
+}
+
+/// A message that went through the door: only [`crate::Rulings::seal`] makes one.
+pub struct Screened {
+    mail: Spooled,
+    deliveries: Vec<Delivery>,
+    story: Vec<String>,
+}
+
+impl Screened {
+    pub(crate) fn new(mail: Spooled, deliveries: Vec<Delivery>, story: Vec<String>) -> Self {
+        Screened { mail, deliveries, story }
+    }
+
+    /// The message.
+    pub fn mail(&self) -> &Spooled {
+        &self.mail
+    }
+
+    /// What is to be done with it.
+    pub fn deliveries(&self) -> &[Delivery] {
+        &self.deliveries
+    }
+
+    /// What the checks found, a line a stage, for log and trace.
+    pub fn story(&self) -> &[String] {
+        &self.story
+    }
+}
