@@ -1,1 +1,4 @@
 //! Parse and print: SMTP, IMAP, POP3, SASL and MIME.
+
+pub mod mime;
+pub mod sasl;
