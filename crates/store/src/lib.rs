@@ -1,1 +1,263 @@
-//! Mailboxes, change log, queue and sealed blobs, durable before 250.
+//! Mailboxes, change log, queue and sealed blobs: all that Mailward keeps, durable before `250`.
+//!
+//! [`Store`] speaks in whole units of work, in domain words: no SQL and no open transaction crosses it. It is plain
+//! blocking code; only [`Store::accept`] answers by call-back, so that a session need not park a thread while the
+//! disk syncs. `sqlite` is the engine that a single node uses, `vault` seals what it keeps.
+
+pub mod directory;
+
+pub use directory::{Account, AccountState, Alias, DirectoryError, DomainEntry, Found};
+
+use base::mailbox::{
+    Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
+};
+use base::{AccountId, Address, MailId, MailboxId, MailboxName, ModSeq, Octets, SpecialUse, TraceId, Uid};
+use gate::Screened;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use wire::mime::Tree;
+
+/// Called once with an operation's outcome, on a thread of the store's: it must not block.
+pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+
+/// Everything that is kept.
+pub trait Store: Send + Sync {
+    // ---- Mail in
+
+    /// A place for a message that is being received.
+    fn spool(&self) -> Result<Spool, StoreError>;
+
+    /// Whether mail can be taken at all: false when the disk is nearly full, well before anything breaks.
+    fn has_room(&self) -> bool;
+
+    /// Commits screened messages with their deliveries, queue entries and change-log entries: all or none.
+    /// `done` is called when they survive a power cut. Sealing and writing of blobs happens on the caller's thread;
+    /// commits of concurrent callers share one sync.
+    fn accept(&self, mail: Vec<Screened>, done: Done<Vec<Placed>>);
+
+    /// [`Store::accept`], waiting for it.
+    fn accept_now(&self, mail: Vec<Screened>) -> Result<Vec<Placed>, StoreError> {
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        self.accept(mail, Box::new(move |outcome| drop(send.send(outcome))));
+        receive.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    // ---- Mailboxes of one account; what each does is said at `session::mailstore::Mailstore`
+
+    /// Every mailbox and subscription.
+    fn mailboxes(&self, of: AccountId) -> Result<Vec<MailboxInfo>, MailError>;
+    /// Counts and numbers.
+    fn status(&self, of: AccountId, mailbox: MailboxId) -> Result<MailboxStatus, MailError>;
+    /// Makes a mailbox and its missing parents.
+    fn create(&self, of: AccountId, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<MailboxId, MailError>;
+    /// Removes a mailbox; its mail stays recoverable for a while.
+    fn delete(&self, of: AccountId, mailbox: MailboxId) -> Result<(), MailError>;
+    /// Renames a mailbox and those below it.
+    fn rename(&self, of: AccountId, mailbox: MailboxId, to: &MailboxName) -> Result<(), MailError>;
+    /// Subscribes or ends it.
+    fn subscribe(&self, of: AccountId, name: &MailboxName, on: bool) -> Result<(), MailError>;
+    /// UIDs and numbers at one moment.
+    fn open(&self, of: AccountId, mailbox: MailboxId) -> Result<Opened, MailError>;
+    /// Changes after `since`.
+    fn changes(&self, of: AccountId, mailbox: MailboxId, since: ModSeq) -> Result<Changes, MailError>;
+    /// Visits rows in UID order.
+    fn scan(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        columns: Columns,
+        each: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), MailError>;
+    /// A message's octets and structure.
+    fn read(&self, of: AccountId, mail: MailId) -> Result<Box<dyn StoredMessage>, MailError>;
+    /// UIDs whose text may hold `text`; `None`: any may.
+    fn candidates(&self, of: AccountId, mailbox: MailboxId, text: &str) -> Result<Option<Vec<Uid>>, MailError>;
+    /// Changes flags.
+    fn set_flags(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        edit: &FlagEdit,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Stored, MailError>;
+    /// Removes what is flagged `\Deleted`.
+    fn expunge(&self, of: AccountId, mailbox: MailboxId, uids: Option<&[Uid]>) -> Result<Vec<Uid>, MailError>;
+    /// Copies.
+    fn copy(&self, of: AccountId, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError>;
+    /// Moves.
+    fn move_to(&self, of: AccountId, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError>;
+    /// Use and limits.
+    fn quota(&self, of: AccountId) -> Result<Quota, MailError>;
+    /// Removes messages so that their owner can have them back for a while.
+    fn remove_recoverably(&self, of: AccountId, mailbox: MailboxId, uids: &[Uid]) -> Result<(), MailError>;
+    /// Messages that can be had back: newest first.
+    fn recoverable(&self, of: AccountId) -> Result<Vec<Recoverable>, MailError>;
+    /// Puts recoverable messages back where they were (INBOX if that is gone); gives how many.
+    fn recover(&self, of: AccountId, mail: &[MailId]) -> Result<usize, MailError>;
+
+    // ---- Accounts, domains, aliases
+
+    /// The directory of who has mail here.
+    fn directory(&self) -> &dyn directory::Directory;
+
+    // ---- Queue and quarantine (delivery is the next issue's)
+
+    /// Queue entries, oldest first, after `after`, at most `most`.
+    fn queued(&self, after: u64, most: usize) -> Result<Vec<Queued>, StoreError>;
+    /// Quarantine entries, oldest first, after `after`, at most `most`.
+    fn quarantined(&self, after: u64, most: usize) -> Result<Vec<Quarantined>, StoreError>;
+
+    // ---- Housekeeping
+
+    /// Has `listener` called after each commit with the accounts that it changed, on a thread of the store's.
+    /// A hint only: the change log is what counts.
+    fn on_change(&self, listener: Arc<dyn Fn(&[AccountId]) + Send + Sync>);
+
+    /// Waits until what was delivered so far is in the text index: for tests and benchmarks.
+    fn wait_indexed(&self);
+
+    /// Finishes what is under way, and takes no more.
+    fn close(&self);
+}
+
+/// A stored message, open for reading.
+pub trait StoredMessage: Octets {
+    /// Its structure.
+    fn tree(&self) -> &Tree;
+}
+
+/// A message being received. Small ones stay in memory, larger ones go to an unnamed file in the spool; dropped, it
+/// leaves nothing.
+pub trait SpoolWriter: Send {
+    /// Adds octets.
+    fn push(&mut self, octets: &[u8]) -> Result<(), StoreError>;
+    /// Octets so far.
+    fn len(&self) -> u64;
+    /// Whether nothing came yet.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// What was written, to be read.
+    fn finish(self: Box<Self>) -> Result<Arc<dyn Octets>, StoreError>;
+}
+
+/// A boxed [`SpoolWriter`].
+pub type Spool = Box<dyn SpoolWriter>;
+
+/// Where a message went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Placed {
+    /// Its content.
+    pub mail: MailId,
+    /// A place a delivery, in the order of `Screened::deliveries`.
+    pub places: Vec<Place>,
+}
+
+/// Where one delivery went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Into a mailbox.
+    Mailbox {
+        /// Whose.
+        account: AccountId,
+        /// Which and with what number.
+        appended: Appended,
+        /// Which mailbox.
+        mailbox: MailboxId,
+    },
+    /// Into the queue.
+    Queue(u64),
+    /// Into quarantine.
+    Quarantine(u64),
+}
+
+/// A queue entry: one message for one recipient on another server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Queued {
+    /// Its number.
+    pub id: u64,
+    /// The message's trace.
+    pub trace: TraceId,
+    /// The content.
+    pub mail: MailId,
+    /// The reverse-path; empty is the null path.
+    pub reverse_path: String,
+    /// The recipient.
+    pub recipient: Address,
+    /// Octets.
+    pub size: u64,
+    /// When it was queued.
+    pub since: base::Timestamp,
+}
+
+/// A quarantine entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Quarantined {
+    /// Its number.
+    pub id: u64,
+    /// The message's trace.
+    pub trace: TraceId,
+    /// The content.
+    pub mail: MailId,
+    /// The reverse-path; empty is the null path.
+    pub reverse_path: String,
+    /// The recipient, if it had one.
+    pub recipient: Option<Address>,
+    /// Why it is held.
+    pub reason: String,
+    /// Since when.
+    pub since: base::Timestamp,
+}
+
+/// A message that was deleted and can still be had back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recoverable {
+    /// The content.
+    pub mail: MailId,
+    /// The mailbox it was in.
+    pub mailbox: MailboxName,
+    /// When it was deleted.
+    pub deleted: base::Timestamp,
+    /// Its subject, decoded.
+    pub subject: String,
+    /// Octets.
+    pub size: u64,
+}
+
+/// Why the store could not do it.
+#[derive(Debug)]
+pub enum StoreError {
+    /// A recipient's account is over its quota.
+    OverQuota(AccountId),
+    /// A named target (an exact mailbox, an account) is gone.
+    Gone,
+    /// Too much is under way; try again later.
+    Busy,
+    /// No room on disk.
+    DiskFull,
+    /// The store was closed, or a write failed in a way that it can't go on from.
+    Closed,
+    /// The disk or the database failed; for the log.
+    Failed(String),
+}
+
+/// How the store behaves: defaults are for a small server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where everything lies.
+    pub directory: std::path::PathBuf,
+    /// The store key's file, outside `directory`; made (mode 0400) where it is missing and `make_key` says so.
+    pub key_file: std::path::PathBuf,
+    /// Whether a missing key may be made: only for a store that is made anew.
+    pub make_key: bool,
+    /// Free octets below which no mail is taken.
+    pub least_free: u64,
+    /// How long deleted mail can be had back.
+    pub keep_deleted: std::time::Duration,
+    /// Whether message text is indexed for SEARCH.
+    pub index_text: bool,
+    /// Named bounds.
+    pub limits: base::Limits,
+}
