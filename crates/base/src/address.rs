@@ -199,8 +199,7 @@ impl Address {
     /// Reads `local@host`. A quoted local part may hold an `@`.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let at = text.rfind('@').ok_or(AddressError::Syntax)?;
-        let address =
-            Address { local: LocalPart::parse(&text[..at])?, host: Host::parse(&text[at + 1..])? };
+        let address = Address { local: LocalPart::parse(&text[..at])?, host: Host::parse(&text[at + 1..])? };
         // RFC 5321 §4.5.3.1.3: a path of 256 octets, its angle brackets included.
         if text.len() > 254 { Err(AddressError::TooLong) } else { Ok(address) }
     }
@@ -276,7 +275,9 @@ mod tests {
         check("a@[192.0.2.1]", Ok("a@[192.0.2.1]"));
         check("a@[IPv6:2001:db8::1]", Ok("a@[IPv6:2001:db8::1]"));
         check("grå@bücher.example", Ok("grå@xn--bcher-kva.example"));
-        for bad in ["", "a", "@b", "a@", "a..b@c", ".a@b", "a b@c", "a@b@c", "a@-b", "a@b.", "\"a\"b@c", "a@b c"] {
+        for bad in
+            ["", "a", "@b", "a@", "a..b@c", ".a@b", "a b@c", "a@b@c", "a@-b", "a@b.", "\"a\"b@c", "a@b c"]
+        {
             check(bad, Err(AddressError::Syntax));
         }
         check(&format!("{}@example.net", "a".repeat(65)), Err(AddressError::TooLong));

@@ -1,7 +1,9 @@
 //! Mailboxes in plain values: what the store gives, what IMAP, POP3 and later protocols serve.
 
 use crate::mail::NameError;
-use crate::{Flags, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, ThreadId, Timestamp, Uid, UidValidity};
+use crate::{
+    Flags, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, ThreadId, Timestamp, Uid, UidValidity,
+};
 use std::fmt;
 
 /// A mailbox as LIST shows it.

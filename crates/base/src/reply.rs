@@ -108,10 +108,7 @@ mod tests {
     #[test]
     fn lines_carry_the_code_and_stay_one_line() {
         check(Reply::plain(220, "mx.example.test ESMTP"), "220 mx.example.test ESMTP\r\n");
-        check(
-            Reply::new(550, (5, 7, 1), "no").line("relaying"),
-            "550-5.7.1 no\r\n550 5.7.1 relaying\r\n",
-        );
+        check(Reply::new(550, (5, 7, 1), "no").line("relaying"), "550-5.7.1 no\r\n550 5.7.1 relaying\r\n");
         check(Reply::new(501, (5, 1, 3), "bad\r\n250 ok"), "501 5.1.3 bad??250 ok\r\n");
         let mut out = Vec::new();
         Reply::new(500, (5, 5, 2), "é".repeat(900)).write(&mut out);

@@ -1,7 +1,9 @@
 //! Mail on its way through the door.
 
 use crate::Verdict;
-use base::{AccountId, Address, DomainId, Flags, MailboxId, Octets, ReversePath, SpecialUse, Timestamp, TraceId};
+use base::{
+    AccountId, Address, DomainId, Flags, MailboxId, Octets, ReversePath, SpecialUse, Timestamp, TraceId,
+};
 use std::fmt;
 use std::sync::Arc;
 use wire::mime::Tree;
@@ -128,16 +130,17 @@ impl Delivery {
     pub(crate) fn judged(&self, verdict: &Verdict) -> Delivery {
         match (verdict, self) {
             (Verdict::Pass | Verdict::Note(_) | Verdict::Strip(..), _) => self.clone(),
-            (Verdict::Junk(_), Delivery::Mailbox { account, domain, flags, internal_date, recipient, .. }) => {
-                Delivery::Mailbox {
-                    account: *account,
-                    domain: *domain,
-                    folder: Folder::Special(SpecialUse::Junk),
-                    flags: flags.clone(),
-                    internal_date: *internal_date,
-                    recipient: recipient.clone(),
-                }
-            }
+            (
+                Verdict::Junk(_),
+                Delivery::Mailbox { account, domain, flags, internal_date, recipient, .. },
+            ) => Delivery::Mailbox {
+                account: *account,
+                domain: *domain,
+                folder: Folder::Special(SpecialUse::Junk),
+                flags: flags.clone(),
+                internal_date: *internal_date,
+                recipient: recipient.clone(),
+            },
             (Verdict::Junk(_), _) => self.clone(),
             (Verdict::Hold(finding) | Verdict::Defer(finding) | Verdict::Refuse(finding), _) => {
                 Delivery::Quarantine { instead_of: Box::new(self.clone()), reason: finding.what.clone() }

@@ -1,6 +1,9 @@
 //! A stage's outcome, and all of them together.
 
-use crate::{Check, Content, Delivery, Finding, Item, Origin, Peer, Recipient, Screened, Sender, Spooled, Stage, Verdict};
+use crate::{
+    Check, Content, Delivery, Finding, Item, Origin, Peer, Recipient, Screened, Sender, Spooled, Stage,
+    Verdict,
+};
 use base::Reply;
 use std::marker::PhantomData;
 
@@ -15,7 +18,8 @@ pub struct Ruling<S> {
 impl<S: Stage> Ruling<S> {
     /// Runs the stage's checks in order, stopping after one that turns the peer away.
     pub async fn of(checks: &[Box<dyn Check<S>>], evidence: &S::Evidence<'_>) -> Self {
-        let mut ruling = Ruling { verdicts: Vec::new(), unsure: Vec::new(), not_applicable: None, stage: PhantomData };
+        let mut ruling =
+            Ruling { verdicts: Vec::new(), unsure: Vec::new(), not_applicable: None, stage: PhantomData };
         for check in checks {
             let verdict = match check.judge(evidence).await {
                 Ok(verdict) => verdict,
@@ -112,7 +116,8 @@ impl Rulings {
             .map(|(number, (delivery, ruling))| {
                 let content = self.content.get(if one_for_all { 0 } else { number }).or(self.content.first());
                 let worst = [Some(ruling.verdict()), content.map(Ruling::verdict)];
-                let worst = worst.into_iter().flatten().max_by_key(|v| v.severity()).unwrap_or(&Verdict::Pass);
+                let worst =
+                    worst.into_iter().flatten().max_by_key(|v| v.severity()).unwrap_or(&Verdict::Pass);
                 if let Some(reply) = worst.turns_away() {
                     refusal.get_or_insert_with(|| reply.clone());
                 } else {

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use wire::mime;
 
 pub use base::mailbox::{
-    Appended, Changed, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row,
-    Stored, Summary,
+    Appended, Changed, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened,
+    Quota, Row, Stored, Summary,
 };
 
 /// One account's mail, as its owner sees it.
