@@ -1,4 +1,6 @@
 //! Parse and print: SMTP, IMAP, POP3, SASL and MIME.
 
 pub mod mime;
+pub mod pop3;
 pub mod sasl;
+pub mod smtp;
