@@ -123,7 +123,7 @@ impl SpecialUse {
     }
 }
 
-/// A system flag (RFC 9051 §2.3.2). `\Recent` is not kept: RFC 9051 dropped it.
+/// A system flag (RFC 9051 §2.3.2). `\Recent` is none: it is what a session was told first, not kept with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum Flag {

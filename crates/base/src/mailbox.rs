@@ -25,6 +25,8 @@ pub struct MailboxInfo {
 pub struct MailboxStatus {
     /// Messages.
     pub messages: u32,
+    /// Messages that no session which may write has been told of yet: IMAP4rev1's `\Recent` (RFC 3501 §2.3.2).
+    pub recent: u32,
     /// Messages without `\Seen`.
     pub unseen: u32,
     /// Messages with `\Deleted`.

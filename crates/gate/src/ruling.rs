@@ -44,6 +44,18 @@ impl<S: Stage> Ruling<S> {
         Ruling { verdicts: Vec::new(), unsure: Vec::new(), not_applicable: Some(origin), stage: PhantomData }
     }
 
+    /// The same findings, all as notes: content checks on APPEND and import never refuse or move, since a client's
+    /// draft must stay; they hold again when the mail leaves.
+    #[must_use]
+    pub fn only_noted(mut self) -> Self {
+        for verdict in &mut self.verdicts {
+            if let Some(finding) = verdict.finding().cloned() {
+                *verdict = Verdict::Note(finding);
+            }
+        }
+        self
+    }
+
     /// The worst verdict.
     pub fn verdict(&self) -> &Verdict {
         // `max_by_key` would give the last of equals; the first one found is the reason.

@@ -36,6 +36,12 @@ pub trait Mailstore: Send + Sync {
     /// The messages of a mailbox in UID order, and its numbers at the same moment.
     fn open(&self, mailbox: MailboxId) -> Result<Opened, MailError>;
 
+    /// Makes every message below `below` count as no longer recent for sessions to come, and gives the first UID that
+    /// was recent till now (RFC 3501 §2.3.2: the session that is first told of a message sees it as `\Recent`).
+    /// SELECT calls it with UIDNEXT, as does a session, selected for writing, that announces new messages; EXAMINE
+    /// and STATUS don't. A hint: it need not survive a crash, and waits for no disk.
+    fn claim_recent(&self, mailbox: MailboxId, below: Uid) -> Result<Uid, MailError>;
+
     /// What changed in a mailbox after `since`: entries in UID order and UIDs that are gone.
     fn changes(&self, mailbox: MailboxId, since: ModSeq) -> Result<Changes, MailError>;
 
@@ -85,6 +91,14 @@ pub trait Mailstore: Send + Sync {
 
     /// Adds spooled messages to a mailbox, all or none (RFC 3502 §6.3.11); durable on return.
     fn append(&self, to: MailboxId, mail: Vec<NewMail>) -> Result<Appended, MailError>;
+
+    /// The first UID that no session which may change the mailbox was told of yet: from there on messages are
+    /// `\Recent` for a client of RFC 3501 (§2.3.2). `claim` tells that this session has now been told of all.
+    /// Need not be durable. Nothing is recent where a store doesn't keep this.
+    fn recent(&self, mailbox: MailboxId, claim: bool) -> Result<Uid, MailError> {
+        let _ = (mailbox, claim);
+        Ok(Uid(u32::MAX))
+    }
 
     /// How much is used and allowed.
     fn quota(&self) -> Result<Quota, MailError>;

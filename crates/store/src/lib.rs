@@ -58,6 +58,8 @@ pub trait Store: Send + Sync {
     fn subscribe(&self, of: AccountId, name: &MailboxName, on: bool) -> Result<(), MailError>;
     /// UIDs and numbers at one moment.
     fn open(&self, of: AccountId, mailbox: MailboxId) -> Result<Opened, MailError>;
+    /// Ends the recency of messages below `below`; gives the first UID that was recent till now. Waits for no disk.
+    fn claim_recent(&self, of: AccountId, mailbox: MailboxId, below: Uid) -> Result<Uid, MailError>;
     /// Changes after `since`.
     fn changes(&self, of: AccountId, mailbox: MailboxId, since: ModSeq) -> Result<Changes, MailError>;
     /// Visits rows in UID order.

@@ -1,0 +1,78 @@
+//! An account sends only as itself or as an address it was given (RFC 6409 §6.1), in envelope and From.
+
+use base::{Address, BoxFuture, Reply, ReversePath};
+use gate::{
+    Check, Content, ContentEvidence, Finding, Item, Origin, Sender, SenderEvidence, Unsure, Verdict,
+};
+use std::future::ready;
+
+/// The reverse-path of a logged-in account is its own. The null path is allowed: receipts are sent with it.
+pub struct OwnReversePath;
+
+impl Check<Sender> for OwnReversePath {
+    fn item(&self) -> Item {
+        Item::Sending
+    }
+
+    fn if_unsure(&self) -> Verdict {
+        Verdict::Refuse(not_yours("could not be decided"))
+    }
+
+    fn judge<'a>(&'a self, asked: &'a SenderEvidence<'_>) -> BoxFuture<'a, Result<Verdict, Unsure>> {
+        let verdict = match (asked.account, asked.reverse_path) {
+            (Some(owns), ReversePath::Address(address)) if !owns(address) => {
+                Verdict::Refuse(not_yours(&format!("reverse-path {address}")))
+            }
+            _ => Verdict::Pass,
+        };
+        Box::pin(ready(Ok(verdict)))
+    }
+}
+
+/// Every author in From, and Sender if there is one, is the account's own.
+pub struct OwnFrom;
+
+impl Check<Content> for OwnFrom {
+    fn item(&self) -> Item {
+        Item::Sending
+    }
+
+    fn if_unsure(&self) -> Verdict {
+        Verdict::Refuse(not_yours("could not be decided"))
+    }
+
+    fn judge<'a>(&'a self, asked: &'a ContentEvidence<'_>) -> BoxFuture<'a, Result<Verdict, Unsure>> {
+        let verdict = match (asked.origin, asked.account) {
+            (Origin::Submission, Some(owns)) => own_from(asked, owns),
+            (Origin::Submission, None) => Verdict::Refuse(not_yours("nobody is logged in")),
+            _ => Verdict::Pass,
+        };
+        Box::pin(ready(Ok(verdict)))
+    }
+}
+
+fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync)) -> Verdict {
+    let tree = &asked.mail.tree;
+    let authors = tree.addresses(&*asked.mail.octets, "From");
+    let senders = tree.addresses(&*asked.mail.octets, "Sender");
+    if authors.is_empty() {
+        return Verdict::Refuse(Finding::new(
+            Item::Sending,
+            "no From",
+            Reply::new(550, (5, 6, 0), "The message has no valid From field"),
+        ));
+    }
+    let foreign = authors.iter().chain(&senders).find(|text| !Address::parse(text).is_ok_and(|a| owns(&a)));
+    match foreign {
+        Some(text) => Verdict::Refuse(not_yours(&format!("From or Sender {text}"))),
+        None => Verdict::Pass,
+    }
+}
+
+fn not_yours(what: &str) -> Finding {
+    Finding::new(
+        Item::Sending,
+        format!("not the account's address: {what}"),
+        Reply::new(553, (5, 7, 1), "You may send only from your own addresses"),
+    )
+}

@@ -1,0 +1,65 @@
+//! Runs the checks of each stage and leads mail through the gate: the one place where `screen` meets `gate`.
+
+use base::{Address, Limits, Reply};
+use gate::{
+    Content, ContentEvidence, Delivery, Origin, Peer, PeerEvidence, Recipient, RecipientEvidence, Ruling, Rulings,
+    Screened, Sender, SenderEvidence, Spooled,
+};
+use screen::Checks;
+use tokio::runtime::Handle;
+
+/// The checks, and the limits they share with the parsers.
+pub struct Gatehouse {
+    checks: Checks,
+    limits: Limits,
+    runtime: Handle,
+}
+
+/// Whether an account owns an address.
+pub type Owns<'a> = &'a (dyn Fn(&Address) -> bool + Sync);
+
+impl Gatehouse {
+    /// All checks under these settings. Must be called within the runtime, which checks from blocking threads use.
+    pub fn new(settings: &screen::Settings) -> Self {
+        Gatehouse { checks: Checks::new(settings), limits: settings.limits.clone(), runtime: Handle::current() }
+    }
+
+    /// Named bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Rules on a peer.
+    pub async fn peer(&self, peer: &PeerEvidence) -> Ruling<Peer> {
+        Ruling::of(&self.checks.peer, peer).await
+    }
+
+    /// Rules on a reverse-path.
+    pub async fn sender(&self, evidence: &SenderEvidence<'_>) -> Ruling<Sender> {
+        Ruling::of(&self.checks.sender, evidence).await
+    }
+
+    /// Rules on a recipient.
+    pub async fn recipient(&self, evidence: &RecipientEvidence<'_>) -> Ruling<Recipient> {
+        Ruling::of(&self.checks.recipient, evidence).await
+    }
+
+    /// Rules on a message.
+    pub async fn content(&self, evidence: &ContentEvidence<'_>) -> Ruling<Content> {
+        Ruling::of(&self.checks.content, evidence).await
+    }
+
+    /// Leads mail from inside (APPEND, import) through the gate: stages about peers don't apply, content checks
+    /// only note. Blocks: not for async code.
+    pub fn from_inside(&self, origin: Origin, mail: Spooled, delivery: Delivery) -> Result<Screened, Reply> {
+        let evidence = ContentEvidence { peer: None, origin, account: None, mail: &mail };
+        let content = self.runtime.block_on(self.content(&evidence)).only_noted();
+        let rulings = Rulings {
+            peer: Ruling::not_applicable(origin),
+            sender: Ruling::not_applicable(origin),
+            recipients: vec![(delivery, Ruling::not_applicable(origin))],
+            content: vec![content],
+        };
+        rulings.seal(mail)
+    }
+}

@@ -1,0 +1,18 @@
+//! Randomness from the operating system.
+
+use base::TraceId;
+
+/// Octets that nobody can guess.
+pub fn octets<const N: usize>() -> [u8; N] {
+    let mut out = [0; N];
+    // It fails only where the kernel gives no randomness at all: nothing that needs a secret can go on then.
+    if aws_lc_rs::rand::fill(&mut out).is_err() {
+        std::process::abort();
+    }
+    out
+}
+
+/// A new id for a message or a connection.
+pub fn trace_id() -> TraceId {
+    TraceId(u128::from_be_bytes(octets()))
+}
