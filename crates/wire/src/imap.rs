@@ -1,0 +1,13 @@
+//! The server's side of IMAP: RFC 9051 and RFC 3501 together, with the extensions that Mailward serves.
+//!
+//! How a session uses it:
+//!
+//! 1. `Framer` gathers a whole command out of octets, and streams the messages of APPEND.
+//! 2. `command::parse` turns a command into a [`Command`]; nothing is half-parsed.
+//! 3. `Writer` prints responses.
+
+pub mod command;
+pub mod response;
+
+pub use command::{Command, CommandBody, ParseError};
+pub use response::Code;

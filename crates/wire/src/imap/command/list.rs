@@ -1,0 +1,90 @@
+//! Patterns of LIST and LSUB.
+
+use base::mail::SEPARATOR;
+
+/// A pattern of mailbox names (RFC 9051 §6.3.9): `*` stands for anything, `%` for anything within one level.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListPattern {
+    /// The pattern in UTF-8, the reference in front of it; `None` for one that can't match any name: too long, or
+    /// no modified UTF-7.
+    text: Option<String>,
+    /// Whether the pattern itself was the empty string.
+    empty: bool,
+}
+
+impl ListPattern {
+    /// The longest pattern that can match, in octets.
+    pub const MAX_OCTETS: usize = 1000;
+
+    /// Joins a reference and a pattern, both in UTF-8; `None` for a text that isn't any.
+    pub fn new(reference: Option<String>, pattern: Option<String>) -> Self {
+        let empty = pattern.as_deref() == Some("");
+        let text = reference.zip(pattern).map(|(reference, pattern)| reference + &pattern);
+        ListPattern { text: text.filter(|text| text.len() <= Self::MAX_OCTETS), empty }
+    }
+
+    /// Whether the pattern was `""`: the client asks for the separator and the reference's root, which is `""`.
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// The name itself, where the pattern holds no wildcard.
+    pub fn as_name(&self) -> Option<&str> {
+        self.text.as_deref().filter(|text| !text.contains(['*', '%']))
+    }
+
+    /// Whether a name matches. INBOX is matched in any case (RFC 9051 §5.1).
+    pub fn matches(&self, name: &str) -> bool {
+        let Some(pattern) = &self.text else { return false };
+        if matches(pattern, name) {
+            return true;
+        }
+        let level = |text: &str| text.find(SEPARATOR).unwrap_or(text.len());
+        let is_inbox = name.get(..level(name)) == Some("INBOX");
+        // Only letters of the pattern's first level can be INBOX's.
+        let (first, rest) = pattern.split_at(level(pattern));
+        is_inbox && matches(&(first.to_ascii_uppercase() + rest), name)
+    }
+
+    /// The whole pattern in UTF-8, the reference in front; `None` where it can match nothing.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+}
+
+/// Matches by the set of places in the name that the pattern so far can end at: no backtracking, so no pattern
+/// costs more than its length times the name's.
+fn matches(pattern: &str, name: &str) -> bool {
+    let name = name.as_bytes();
+    let mut places = vec![false; name.len() + 1];
+    places[0] = true;
+    let mut rest = pattern;
+    while let Some(next) = rest.chars().next() {
+        let literal = rest.find(['*', '%']).unwrap_or(rest.len());
+        if literal > 0 {
+            places = after_literal(&places, name, &rest.as_bytes()[..literal]);
+            rest = &rest[literal..];
+        } else {
+            spread(&mut places, name, next == '*');
+            rest = &rest[1..];
+        }
+    }
+    places.last() == Some(&true)
+}
+
+fn after_literal(places: &[bool], name: &[u8], literal: &[u8]) -> Vec<bool> {
+    let mut after = vec![false; places.len()];
+    for (at, _) in places.iter().enumerate().filter(|(_, can)| **can) {
+        if name.get(at..).is_some_and(|rest| rest.starts_with(literal)) {
+            after[at + literal.len()] = true;
+        }
+    }
+    after
+}
+
+fn spread(places: &mut [bool], name: &[u8], over_levels: bool) {
+    for (at, octet) in name.iter().enumerate() {
+        let passes = over_levels || *octet != SEPARATOR as u8;
+        places[at + 1] |= places[at] && passes;
+    }
+}
