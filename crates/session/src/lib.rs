@@ -1,4 +1,5 @@
 //! Protocol state machines without I/O: SMTP, IMAP, POP3.
 
 pub mod mailstore;
+pub mod pop3;
 pub mod sasl;

@@ -161,6 +161,7 @@ pub struct Server {
     mechanism: Mechanism,
     binding: Option<ChannelBinding>,
     nonce: String,
+    user: Option<String>,
     state: State,
 }
 
@@ -200,7 +201,7 @@ impl Server {
 
     fn with_nonce(mechanism: Mechanism, binding: Option<ChannelBinding>, nonce: String) -> Self {
         let binding = binding.filter(ChannelBinding::is_usable);
-        Server { mechanism, binding, nonce, state: State::Start }
+        Server { mechanism, binding, nonce, user: None, state: State::Start }
     }
 
     /// The first step, with the client's initial response if it sent one.
@@ -239,6 +240,11 @@ impl Server {
         Step::Challenge(challenge)
     }
 
+    /// Whom the client of a SCRAM exchange named, once it did: a wrong proof is counted against that name.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     fn login_user(&mut self, response: &[u8]) -> Result<Step, Failure> {
         let user = login_field(response).ok_or(Failure::Malformed)?;
         self.state = State::LoginPassword { user: prepare(user).into_owned() };
@@ -254,6 +260,7 @@ impl Server {
         let nonce = format!("{}{}", message.nonce, self.nonce);
         let scram = Scram { user: user.clone(), bare: message.bare.to_owned(), nonce, expected_binding };
         self.state = State::Keys(scram);
+        self.user = Some(user.clone());
         Ok(Step::NeedKeys { user })
     }
 
@@ -333,11 +340,10 @@ pub fn prepare(text: &str) -> Cow<'_, str> {
 
 /// [`prepare`] for a password; one that is not UTF-8 is left as it stands.
 pub fn prepare_password(password: Secret) -> Secret {
-    let prepared = match password.expose_str().map(prepare) {
+    match password.expose_str().map(prepare) {
         Some(Cow::Owned(text)) => Secret::new(text),
-        _ => return password,
-    };
-    prepared
+        _ => password,
+    }
 }
 
 /// Whether `ClientProof` fits `StoredKey` (RFC 5802 §3).
