@@ -3,3 +3,4 @@
 pub mod mailstore;
 pub mod pop3;
 pub mod sasl;
+pub mod smtp;

@@ -78,6 +78,7 @@ impl Command {
             "QUIT" => alone(argument, Command::Quit),
             "STARTTLS" => alone(argument, Command::StartTls),
             "SEND" | "SOML" | "SAML" | "TURN" | "ETRN" | "ATRN" => Err(CommandError::NotImplemented),
+            "GET" | "POST" | "PUT" | "HEAD" | "OPTIONS" | "CONNECT" => Err(CommandError::OtherProtocol),
             _ => Err(CommandError::Unknown),
         }
     }
@@ -90,6 +91,8 @@ pub enum CommandError {
     Syntax,
     /// No such command.
     Unknown,
+    /// A request of HTTP: a web page drives a browser to speak to us, and its body may look like commands.
+    OtherProtocol,
     /// A command of the RFCs that this server does not have.
     NotImplemented,
     /// An argument is missing, superfluous or malformed.
@@ -111,6 +114,7 @@ impl CommandError {
     pub fn reply(self) -> Reply {
         match self {
             CommandError::Syntax => Reply::new(500, (5, 5, 2), "syntax error"),
+            CommandError::OtherProtocol => Reply::new(500, (5, 5, 1), "this is SMTP"),
             CommandError::Unknown => Reply::new(500, (5, 5, 1), "unknown command"),
             CommandError::NotImplemented => Reply::new(502, (5, 5, 1), "command not implemented"),
             CommandError::Argument => Reply::new(501, (5, 5, 4), "syntax error in arguments"),

@@ -51,7 +51,7 @@ fn commands() {
     check("RCPTO TO:<a@b>", Err(CommandError::Unknown));
     check("", Err(CommandError::Unknown));
     check(" NOOP", Err(CommandError::Unknown));
-    check("GET / HTTP/1.1", Err(CommandError::Unknown));
+    check("GET / HTTP/1.1", Err(CommandError::OtherProtocol));
     check("NOOP\0", Err(CommandError::Syntax));
     check("MAIL FROM:<\x01\x02@example.net>", Err(CommandError::Syntax));
 }
@@ -194,9 +194,18 @@ fn auth_arguments() {
 #[test]
 fn error_replies_are_short_and_permanent() {
     use CommandError::*;
-    for error in
-        [Syntax, Unknown, NotImplemented, Argument, ChunkSize, ReversePath, ForwardPath, NotAscii, Parameter]
-    {
+    for error in [
+        Syntax,
+        Unknown,
+        OtherProtocol,
+        NotImplemented,
+        Argument,
+        ChunkSize,
+        ReversePath,
+        ForwardPath,
+        NotAscii,
+        Parameter,
+    ] {
         let reply = error.reply();
         assert!(reply.is_permanent() && reply.enhanced().is_some_and(|(class, ..)| class == 5), "{reply}");
         assert!(reply.to_string().len() < 80 && reply.lines().count() == 1, "{reply}");
