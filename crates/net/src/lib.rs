@@ -1,1 +1,16 @@
 //! Sockets: listeners, TLS, timeouts, the DNS resolver.
+//!
+//! [`Listener`] lets peers in as far as [`Admission`] allows, [`Connection`] is one of them, in the clear or inside
+//! TLS, and [`Tls`] holds the certificates. Protocols live elsewhere: nothing here reads what it carries.
+
+pub mod admission;
+pub mod connection;
+pub mod dns;
+pub mod listener;
+pub mod tls;
+
+pub use admission::{Admission, Full, Permit};
+pub use connection::{Connection, TlsInfo};
+pub use dns::HickoryResolver;
+pub use listener::{Accepted, Listener, Refused};
+pub use tls::{Protocol, Tls};
