@@ -7,7 +7,10 @@
 //! 3. `Writer` prints responses.
 
 pub mod command;
+pub mod framer;
 pub mod response;
+pub mod utf7;
 
 pub use command::{Command, CommandBody, ParseError};
+pub use framer::{Announced, Event, Framer};
 pub use response::Code;

@@ -4,10 +4,15 @@ use crate::imap::response::Code;
 use base::mailbox::FlagEdit;
 use base::{Flags, Keyword, MailId, MailboxName, Secret, SpecialUse, ThreadId, Timestamp, UidValidity};
 
+mod cursor;
+mod fetch;
 mod list;
+mod parse;
+mod search;
 mod sequence;
 
 pub use list::ListPattern;
+pub use parse::{append_end, append_next, append_start, parse, tag_of};
 pub use sequence::{Ranges, SeqRange, SequenceSet};
 
 /// How deep search keys may nest: parentheses, NOT and OR counted together.
@@ -34,7 +39,7 @@ pub struct Command {
 /// What is asked for. UID forms are the plain command with `uid` set: its numbers are UIDs, not sequence numbers.
 ///
 /// APPEND is not among them: its messages are streamed ([`Event::Append`](crate::imap::Event::Append),
-/// [`append_start`](crate::imap::append_start)).
+/// [`append_start`]).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CommandBody {
     /// RFC 9051 §6.1.1
@@ -238,6 +243,23 @@ pub enum StatusItem {
     AppendLimit,
     /// RFC 8474 §4.3
     MailboxId,
+}
+
+impl StatusItem {
+    /// Every item with its name.
+    pub const ALL: [(StatusItem, &'static str); 11] = [
+        (StatusItem::Messages, "MESSAGES"),
+        (StatusItem::Recent, "RECENT"),
+        (StatusItem::UidNext, "UIDNEXT"),
+        (StatusItem::UidValidity, "UIDVALIDITY"),
+        (StatusItem::Unseen, "UNSEEN"),
+        (StatusItem::Deleted, "DELETED"),
+        (StatusItem::DeletedStorage, "DELETED-STORAGE"),
+        (StatusItem::Size, "SIZE"),
+        (StatusItem::HighestModSeq, "HIGHESTMODSEQ"),
+        (StatusItem::AppendLimit, "APPENDLIMIT"),
+        (StatusItem::MailboxId, "MAILBOXID"),
+    ];
 }
 
 /// One message of APPEND, all but its octets (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4, RFC 6855 §4).
@@ -574,3 +596,6 @@ pub struct ParseError {
     /// The reason, for people.
     pub reason: &'static str,
 }
+
+#[cfg(test)]
+mod tests;
