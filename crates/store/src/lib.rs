@@ -5,6 +5,7 @@
 //! disk syncs. `sqlite` is the engine that a single node uses, `vault` seals what it keeps.
 
 pub mod directory;
+pub mod vault;
 
 pub use directory::{Account, AccountState, Alias, DirectoryError, DomainEntry, Found};
 
