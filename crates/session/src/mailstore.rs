@@ -17,6 +17,11 @@ pub trait Mailstore: Send + Sync {
     /// Every mailbox, in order of name, and names that are subscribed to without existing.
     fn mailboxes(&self) -> Result<Vec<MailboxInfo>, MailError>;
 
+    /// The mailbox of a name: an entry of [`Mailstore::mailboxes`].
+    fn find(&self, name: &MailboxName) -> Result<Option<MailboxInfo>, MailError> {
+        Ok(self.mailboxes()?.into_iter().find(|info| info.name == *name))
+    }
+
     /// Counts and numbers of one mailbox.
     fn status(&self, mailbox: MailboxId) -> Result<MailboxStatus, MailError>;
 
