@@ -21,6 +21,7 @@ mod login;
 
 use crate::sasl::{ChannelBinding, ScramKeys};
 use base::{AccountId, Domain, Limits, Reply};
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,8 +66,7 @@ pub struct Identity {
     pub name: String,
 }
 
-/// What happened.
-#[derive(Debug)]
+/// What happened. Never shown in debug output: octets of a peer may hold a password.
 pub enum Input<'a> {
     /// Octets came from the peer.
     Bytes(&'a [u8]),
@@ -190,7 +190,6 @@ pub enum Answer {
 }
 
 /// An SMTP session. See the module for how it is driven.
-#[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
     /// Where SCRAM's nonces come from.
@@ -218,6 +217,18 @@ pub struct Session {
     since: Instant,
     /// When a message that is coming in must be over.
     content_deadline: Option<Instant>,
+}
+
+/// Without what the peer sent, which may hold a password, and without the entropy.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("state", &self.state)
+            .field("dialogue", &self.dialogue)
+            .field("tally", &self.tally)
+            .field("unread", &self.input.len().saturating_sub(self.at))
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a session waits for.
