@@ -32,7 +32,7 @@ pub struct Limits {
     pub nesting: usize,
     /// Octets of an IMAP command line, literals that are not messages included.
     pub imap_command_octets: usize,
-    /// Octets of an IMAP command line before log-in.
+    /// Octets of an IMAP command line before log-in; the longest ID that RFC 2971 §3.3 allows takes 31,830.
     pub imap_preauth_octets: usize,
     /// How long a peer may be silent before log-in, and within a command.
     pub command_wait: Duration,
@@ -69,7 +69,7 @@ impl Default for Limits {
             parts: 1000,
             nesting: 64,
             imap_command_octets: 256 * 1024,
-            imap_preauth_octets: 16 * 1024,
+            imap_preauth_octets: 40 * 1024,
             command_wait: Duration::from_secs(300),
             message_wait: Duration::from_secs(1800),
             imap_idle: Duration::from_secs(30 * 60),

@@ -1,6 +1,32 @@
-//! Responses, printed.
+//! What a response says of how a command ended: status and response code.
 
-use base::{MailboxId, ModSeq, Uid, UidValidity};
+use crate::imap::print;
+use base::{Flags, MailboxId, ModSeq, Uid, UidValidity};
+
+/// How a command ended, or what the server says unasked (RFC 9051 §7.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// Done.
+    Ok,
+    /// Not done.
+    No,
+    /// Not understood.
+    Bad,
+    /// The connection ends.
+    Bye,
+}
+
+impl Status {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Ok => "OK",
+            Status::No => "NO",
+            Status::Bad => "BAD",
+            Status::Bye => "BYE",
+        }
+    }
+}
 
 /// A response code (RFC 9051 §7.1, RFC 5530, and the extensions').
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,7 +45,7 @@ pub enum Code {
     BadCharset,
     /// Can't be done, ever.
     Cannot,
-    /// Capabilities, as `Writer::capability` prints them.
+    /// Capabilities, separated by spaces, ours: no text of a client's.
     Capability(String),
     /// The client does something wrong.
     ClientBug,
@@ -58,7 +84,7 @@ pub enum Code {
     /// The message could not be parsed.
     Parse,
     /// Flags that STORE can change; `true`: new keywords too.
-    PermanentFlags(Vec<String>, bool),
+    PermanentFlags(Flags, bool),
     /// TLS is needed first.
     PrivacyRequired,
     /// The mailbox is open for reading only.
@@ -83,4 +109,97 @@ pub enum Code {
     Unseen(u32),
     /// The special use isn't known or taken (RFC 6154 §3).
     UseAttr,
+}
+
+impl Code {
+    /// Appends the code without its brackets.
+    pub fn print(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.name().as_bytes());
+        match self {
+            Code::AppendUid(validity, uids) => {
+                after_space(out, u64::from(validity.0));
+                out.push(b' ');
+                print::uid_set(out, uids);
+            }
+            Code::CopyUid(validity, pairs) => {
+                after_space(out, u64::from(validity.0));
+                out.push(b' ');
+                print::set(out, pairs.iter().map(|(from, _)| from.0));
+                out.push(b' ');
+                print::set(out, pairs.iter().map(|(_, to)| to.0));
+            }
+            Code::Capability(names) => {
+                out.push(b' ');
+                print::text(out, names);
+            }
+            Code::HighestModSeq(modseq) => after_space(out, modseq.0),
+            Code::MailboxId(id) => {
+                out.extend_from_slice(b" (");
+                print::object_id(out, b'F', id.0);
+                out.push(b')');
+            }
+            Code::Modified(numbers) => {
+                out.push(b' ');
+                print::set(out, numbers.iter().copied());
+            }
+            Code::PermanentFlags(flags, new_keywords) => {
+                out.push(b' ');
+                print::flags(out, flags, if *new_keywords { Some("\\*") } else { None });
+            }
+            Code::UidNext(Uid(number)) | Code::UidValidity(UidValidity(number)) | Code::Unseen(number) => {
+                after_space(out, u64::from(*number));
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Code::Alert => "ALERT",
+            Code::AlreadyExists => "ALREADYEXISTS",
+            Code::AppendUid(..) => "APPENDUID",
+            Code::AuthenticationFailed => "AUTHENTICATIONFAILED",
+            Code::AuthorizationFailed => "AUTHORIZATIONFAILED",
+            // Charsets whose names are worth a client's try: all of encoding_rs is known.
+            Code::BadCharset => "BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)",
+            Code::Cannot => "CANNOT",
+            Code::Capability(_) => "CAPABILITY",
+            Code::ClientBug => "CLIENTBUG",
+            Code::Closed => "CLOSED",
+            Code::ContactAdmin => "CONTACTADMIN",
+            Code::CopyUid(..) => "COPYUID",
+            Code::Expired => "EXPIRED",
+            Code::ExpungeIssued => "EXPUNGEISSUED",
+            Code::HasChildren => "HASCHILDREN",
+            Code::HighestModSeq(_) => "HIGHESTMODSEQ",
+            Code::InUse => "INUSE",
+            Code::Limit => "LIMIT",
+            Code::MailboxId(_) => "MAILBOXID",
+            Code::Modified(_) => "MODIFIED",
+            Code::NoModSeq => "NOMODSEQ",
+            Code::NoPerm => "NOPERM",
+            Code::NonExistent => "NONEXISTENT",
+            Code::NotSaved => "NOTSAVED",
+            Code::OverQuota => "OVERQUOTA",
+            Code::Parse => "PARSE",
+            Code::PermanentFlags(..) => "PERMANENTFLAGS",
+            Code::PrivacyRequired => "PRIVACYREQUIRED",
+            Code::ReadOnly => "READ-ONLY",
+            Code::ReadWrite => "READ-WRITE",
+            Code::ServerBug => "SERVERBUG",
+            Code::TooBig => "TOOBIG",
+            Code::TryCreate => "TRYCREATE",
+            Code::UidNext(_) => "UIDNEXT",
+            Code::UidValidity(_) => "UIDVALIDITY",
+            Code::Unavailable => "UNAVAILABLE",
+            Code::UnknownCte => "UNKNOWN-CTE",
+            Code::Unseen(_) => "UNSEEN",
+            Code::UseAttr => "USEATTR",
+        }
+    }
+}
+
+fn after_space(out: &mut Vec<u8>, value: u64) {
+    out.push(b' ');
+    print::number(out, value);
 }

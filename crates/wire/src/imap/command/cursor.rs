@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The octets from here to the next space, or to the end.
-    pub(super) fn to_space(&mut self) -> &'a [u8] {
+    pub(super) fn until_space(&mut self) -> &'a [u8] {
         self.take_while(|b| b != b' ')
     }
 

@@ -11,7 +11,11 @@ pub(super) fn fetch(parser: &mut Parser<'_>, uid: bool) -> Parsed<Fetch> {
     let mut items = Vec::new();
     match cursor.peek() {
         Some(b'(') => {
-            cursor.list1(MAX_FETCH_ITEMS, |cursor| Ok(add(&mut items, item(cursor)?)))?;
+            for item in cursor.list1(MAX_FETCH_ITEMS, item)? {
+                if !items.contains(&item) {
+                    items.push(item);
+                }
+            }
         }
         _ => match macro_items(cursor) {
             Some(all) => items.extend_from_slice(all),
@@ -28,12 +32,6 @@ pub(super) fn fetch(parser: &mut Parser<'_>, uid: bool) -> Parsed<Fetch> {
         return Err(Fault::bad("VANISHED needs UID FETCH and CHANGEDSINCE"));
     }
     Ok(fetch)
-}
-
-fn add(items: &mut Vec<FetchItem>, item: FetchItem) {
-    if !items.contains(&item) {
-        items.push(item);
-    }
 }
 
 fn macro_items(cursor: &mut Cursor<'_>) -> Option<&'static [FetchItem]> {

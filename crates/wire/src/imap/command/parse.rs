@@ -211,7 +211,7 @@ impl<'a> Parser<'a> {
             true => None,
             false => {
                 self.cursor.space()?;
-                Some(Secret::new(self.cursor.to_space()))
+                Some(Secret::new(self.cursor.until_space()))
             }
         };
         Ok(CommandBody::Authenticate { mechanism, initial })

@@ -179,12 +179,13 @@ impl Keys {
 }
 
 fn all_of(mut keys: Vec<SearchKey>) -> SearchKey {
-    if keys.len() == 1 {
-        if let Some(key) = keys.pop() {
-            return key;
+    match keys.pop() {
+        Some(only) if keys.is_empty() => only,
+        last => {
+            keys.extend(last);
+            SearchKey::And(keys)
         }
     }
-    SearchKey::And(keys)
 }
 
 fn not(key: SearchKey) -> SearchKey {
@@ -261,7 +262,7 @@ fn mod_seq(cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
     Ok(SearchKey::ModSeq(cursor.number64()?))
 }
 
-/// An objectid (RFC 8474 §7); the number of one of ours, as [`Writer`](crate::imap::Writer) prints it.
+/// An objectid (RFC 8474 §7); the number of one of ours, as [`print::object_id`](crate::imap::print::object_id) writes it.
 fn object_id(cursor: &mut Cursor<'_>, kind: char) -> Parsed<Option<u64>> {
     let id = cursor.atom("an id is missing")?;
     if id.len() > 255 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) {
