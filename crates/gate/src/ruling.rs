@@ -15,6 +15,17 @@ pub struct Ruling<S> {
     stage: PhantomData<fn() -> S>,
 }
 
+impl<S> Clone for Ruling<S> {
+    fn clone(&self) -> Self {
+        Ruling {
+            verdicts: self.verdicts.clone(),
+            unsure: self.unsure.clone(),
+            not_applicable: self.not_applicable,
+            stage: PhantomData,
+        }
+    }
+}
+
 impl<S: Stage> Ruling<S> {
     /// Runs the stage's checks in order, stopping after one that turns the peer away.
     pub async fn of(checks: &[Box<dyn Check<S>>], evidence: &S::Evidence<'_>) -> Self {

@@ -36,7 +36,7 @@ impl Checks {
     pub fn new(settings: &Settings) -> Self {
         let content: Vec<Box<dyn Check<Content>>> = vec![
             Box::new(hygiene::Loop { most: settings.limits.received_fields }),
-            Box::new(hygiene::HeaderSize { limits: settings.limits.clone() }),
+            Box::new(hygiene::HeaderSize),
             Box::new(hygiene::OneFrom),
         ];
         let recorded = |check| -> Box<dyn Check<Content>> { Box::new(record::Recorded(check)) };

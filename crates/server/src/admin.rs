@@ -1,0 +1,334 @@
+//! What the commands of the control socket do, over the store and the log-ins.
+
+use crate::auth::Credentials;
+use crate::control::{
+    AccountRow, Admin, AliasRow, AppPasswordRow, DeletedRow, DomainRow, Password, QuarantineRow, QueueRow, Request,
+    Response,
+};
+use crate::server::Server;
+use base::{AccountId, Address, BoxFuture, Domain, MailId, Secret, Timestamp};
+use std::sync::Arc;
+use store::{Account, AccountState, Alias, Directory, DirectoryError};
+
+/// Queue and quarantine entries that one command lists.
+const MOST_ENTRIES: usize = 100_000;
+
+/// The administrator's hand.
+pub struct Steward {
+    server: Arc<Server>,
+    quota: (Option<u64>, Option<u64>),
+}
+
+/// A request's outcome before it is put into words.
+type Outcome = Result<Response, String>;
+
+impl Admin for Steward {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
+        Box::pin(async move { self.answer(request).await.unwrap_or_else(Response::Failed) })
+    }
+}
+
+impl Steward {
+    /// Over a running server; `quota` is what new accounts may keep, in octets and messages.
+    pub fn new(server: Arc<Server>, quota: (Option<u64>, Option<u64>)) -> Self {
+        Steward { server, quota }
+    }
+
+    async fn answer(&self, request: Request) -> Outcome {
+        match request {
+            Request::AccountAdd { address, password } => self.add_account(&address, password).await,
+            Request::AccountPassword { address, password } => self.set_password(&address, password).await,
+            other => {
+                let (server, this) = (self.server.clone(), Steward::new(self.server.clone(), self.quota));
+                let work = tokio::task::spawn_blocking(move || this.answer_blocking(other, &server));
+                work.await.map_err(|error| error.to_string())?
+            }
+        }
+    }
+
+    fn answer_blocking(&self, request: Request, server: &Server) -> Outcome {
+        match request {
+            Request::AccountAdd { .. } | Request::AccountPassword { .. } => Err("asked in the wrong place".into()),
+            Request::AccountList => self.list_accounts(),
+            Request::AccountSuspend { address } => self.set_state(&address, AccountState::Suspended),
+            Request::AccountRelease { address } => self.set_state(&address, AccountState::Active),
+            Request::AccountRemove { address } => {
+                let account = self.account(&address)?;
+                self.directory().remove_account(account.id).map_err(|e| about(&address, e))?;
+                server.auth.changed(account.id, u64::MAX);
+                done(format!("{address} and its mail are removed"))
+            }
+            Request::AccountQuota { address, octets, messages } => {
+                let account = self.account(&address)?;
+                self.directory().set_quota(account.id, octets, messages).map_err(|e| about(&address, e))?;
+                done(format!("{address} has a new quota"))
+            }
+            Request::AccountPop3 { address, keep } => {
+                let account = self.account(&address)?;
+                self.directory().set_pop3_keeps(account.id, keep).map_err(|e| about(&address, e))?;
+                let what = if keep { "keeps" } else { "removes" };
+                done(format!("POP3 {what} what {address} has retrieved"))
+            }
+            Request::AppPasswordAdd { address, label } => self.add_app_password(&address, &label),
+            Request::AppPasswordList { address } => self.list_app_passwords(&address),
+            Request::AppPasswordRevoke { address, label } => self.revoke_app_password(&address, &label),
+            Request::DomainAdd { domain } => {
+                let domain = parse_domain(&domain)?;
+                self.directory().add_domain(&domain).map_err(|e| about(domain.as_str(), e))?;
+                done(format!("{domain} is now served here"))
+            }
+            Request::DomainList => self.list_domains(),
+            Request::DomainRemove { domain } => {
+                let domain = parse_domain(&domain)?;
+                self.directory().remove_domain(&domain).map_err(|e| about(domain.as_str(), e))?;
+                done(format!("{domain} is no longer served here"))
+            }
+            Request::DomainCatchAll { domain, account } => {
+                let domain = parse_domain(&domain)?;
+                let account = account.map(|address| self.account(&address)).transpose()?.map(|a| a.id);
+                self.directory().set_catch_all(&domain, account).map_err(|e| about(domain.as_str(), e))?;
+                done(match account {
+                    Some(_) => format!("mail for unknown addresses of {domain} is taken"),
+                    None => format!("mail for unknown addresses of {domain} is refused"),
+                })
+            }
+            Request::AliasAdd { address, accounts, send_as } => self.add_alias(&address, &accounts, send_as),
+            Request::AliasList => self.list_aliases(),
+            Request::AliasRemove { address } => {
+                self.directory().remove_alias(&parse_address(&address)?).map_err(|e| about(&address, e))?;
+                done(format!("{address} is removed"))
+            }
+            Request::QueueList => self.list_queue(),
+            Request::QuarantineList => self.list_quarantine(),
+            Request::UndeleteList { address } => self.list_deleted(&address),
+            Request::UndeleteRestore { address, mail, all } => self.restore(&address, mail, all),
+        }
+    }
+
+    fn directory(&self) -> &dyn Directory {
+        self.server.store.directory()
+    }
+
+    fn account(&self, address: &str) -> Result<Account, String> {
+        let found = self.directory().login(address).map_err(|e| about(address, e))?;
+        found.ok_or_else(|| format!("{address}: no such account (`mailward account list` shows all)"))
+    }
+
+    async fn credentials(&self, password: Password) -> Result<Credentials, String> {
+        let made = self.server.auth.make_credentials(password.0, self.server.scram).await;
+        made.map_err(|_| "too many log-ins at once; try again".to_owned())
+    }
+
+    async fn add_account(&self, address: &str, password: Password) -> Outcome {
+        let parsed = parse_address(address)?;
+        let credentials = self.credentials(password).await?.to_bytes();
+        let directory = self.directory();
+        let account = directory.add_account(&parsed, &credentials).map_err(|error| match error {
+            DirectoryError::Unknown => format!(
+                "the domain of {address} isn't served here: `mailward domain add {}` first",
+                parsed.host
+            ),
+            other => about(address, other),
+        })?;
+        if self.quota != (None, None) {
+            directory.set_quota(account, self.quota.0, self.quota.1).map_err(|e| about(address, e))?;
+        }
+        done(format!("{address} is added"))
+    }
+
+    async fn set_password(&self, address: &str, password: Password) -> Outcome {
+        let account = self.account(address)?;
+        let fresh = self.credentials(password).await?;
+        let mut credentials = Credentials::from_bytes(&account.credentials).unwrap_or_default();
+        credentials.take_password(fresh);
+        self.put_credentials(&account, &credentials)?;
+        done(format!("{address} has a new password; its sessions are closed"))
+    }
+
+    /// Stores credentials and has everything forgotten that held under the old ones.
+    fn put_credentials(&self, account: &Account, credentials: &Credentials) -> Result<(), String> {
+        let name = account.address.to_string();
+        self.directory().set_credentials(account.id, &credentials.to_bytes()).map_err(|e| about(&name, e))?;
+        self.log_in_anew(account.id);
+        Ok(())
+    }
+
+    /// After a change: what was verified before it counts no more.
+    fn log_in_anew(&self, account: AccountId) {
+        let epoch = self.directory().account(account).ok().flatten().map_or(u64::MAX, |a| a.epoch);
+        self.server.auth.changed(account, epoch);
+    }
+
+    fn set_state(&self, address: &str, state: AccountState) -> Outcome {
+        let account = self.account(address)?;
+        self.directory().set_state(account.id, state).map_err(|e| about(address, e))?;
+        self.log_in_anew(account.id);
+        done(match state {
+            AccountState::Suspended => format!("{address} can't log in any more; mail for it is still taken"),
+            AccountState::Active => format!("{address} may log in"),
+        })
+    }
+
+    fn list_accounts(&self) -> Outcome {
+        let accounts = self.directory().accounts().map_err(|e| e.to_string())?;
+        let row = |account: Account| {
+            let quota = self.server.store.quota(account.id).map_err(|e| e.to_string())?;
+            Ok(AccountRow {
+                address: account.address.to_string(),
+                state: state_word(account.state).into(),
+                octets: quota.octets,
+                octets_limit: quota.octets_limit,
+                messages: quota.messages,
+                messages_limit: quota.messages_limit,
+                pop3_keeps: account.pop3_keeps,
+            })
+        };
+        accounts.into_iter().map(row).collect::<Result<_, String>>().map(Response::Accounts)
+    }
+
+    fn add_app_password(&self, address: &str, label: &str) -> Outcome {
+        let account = self.account(address)?;
+        let mut credentials = Credentials::from_bytes(&account.credentials).map_err(|e| e.to_string())?;
+        if credentials.app_passwords().iter().any(|app| app.label == label) {
+            return Err(format!("{address} has an app password called {label} already: revoke it first"));
+        }
+        let made = credentials.add_app_password(label, Timestamp::now());
+        let password: Secret = made.map_err(|_| format!("{address} has as many app passwords as it may"))?;
+        self.put_credentials(&account, &credentials)?;
+        Ok(Response::AppPassword(Password(password)))
+    }
+
+    fn list_app_passwords(&self, address: &str) -> Outcome {
+        let account = self.account(address)?;
+        let credentials = Credentials::from_bytes(&account.credentials).map_err(|e| e.to_string())?;
+        let row = |app: &crate::auth::AppPassword| AppPasswordRow {
+            label: app.label.clone(),
+            made: Timestamp(app.created).to_string(),
+        };
+        Ok(Response::AppPasswords(credentials.app_passwords().iter().map(row).collect()))
+    }
+
+    fn revoke_app_password(&self, address: &str, label: &str) -> Outcome {
+        let account = self.account(address)?;
+        let mut credentials = Credentials::from_bytes(&account.credentials).map_err(|e| e.to_string())?;
+        let id = credentials.app_passwords().iter().find(|app| app.label == label).map(|app| app.id);
+        if !id.is_some_and(|id| credentials.revoke_app_password(id)) {
+            return Err(format!("{address} has no app password called {label}"));
+        }
+        self.put_credentials(&account, &credentials)?;
+        done(format!("the app password {label} of {address} is revoked; its sessions are closed"))
+    }
+
+    fn list_domains(&self) -> Outcome {
+        let domains = self.directory().domains().map_err(|e| e.to_string())?;
+        let row = |entry: store::DomainEntry| {
+            Ok(DomainRow {
+                domain: entry.name.to_string(),
+                catch_all: entry.catch_all.map(|id| self.name_of(id)).transpose()?,
+            })
+        };
+        domains.into_iter().map(row).collect::<Result<_, String>>().map(Response::Domains)
+    }
+
+    fn name_of(&self, account: AccountId) -> Result<String, String> {
+        let found = self.directory().account(account).map_err(|e| e.to_string())?;
+        Ok(found.map_or_else(|| format!("account {account}"), |a| a.address.to_string()))
+    }
+
+    fn add_alias(&self, address: &str, accounts: &[String], send_as: bool) -> Outcome {
+        let targets = accounts.iter().map(|name| self.account(name).map(|a| a.id)).collect::<Result<_, _>>()?;
+        let alias = Alias { address: parse_address(address)?, accounts: targets, send_as };
+        self.directory().set_alias(&alias).map_err(|error| match error {
+            DirectoryError::Unknown => format!("the domain of {address} isn't served here"),
+            other => about(address, other),
+        })?;
+        done(format!("mail for {address} goes to {}", accounts.join(", ")))
+    }
+
+    fn list_aliases(&self) -> Outcome {
+        let aliases = self.directory().aliases().map_err(|e| e.to_string())?;
+        let row = |alias: Alias| {
+            Ok(AliasRow {
+                address: alias.address.to_string(),
+                accounts: alias.accounts.iter().map(|id| self.name_of(*id)).collect::<Result<_, String>>()?,
+                send_as: alias.send_as,
+            })
+        };
+        aliases.into_iter().map(row).collect::<Result<_, String>>().map(Response::Aliases)
+    }
+
+    fn list_queue(&self) -> Outcome {
+        let queued = self.server.store.queued(0, MOST_ENTRIES).map_err(|e| format!("{e:?}"))?;
+        let row = |entry: store::Queued| QueueRow {
+            id: entry.id,
+            trace: entry.trace.to_string(),
+            from: entry.reverse_path,
+            to: entry.recipient.to_string(),
+            size: entry.size,
+            since: entry.since.to_string(),
+        };
+        Ok(Response::Queue(queued.into_iter().map(row).collect()))
+    }
+
+    fn list_quarantine(&self) -> Outcome {
+        let held = self.server.store.quarantined(0, MOST_ENTRIES).map_err(|e| format!("{e:?}"))?;
+        let row = |entry: store::Quarantined| QuarantineRow {
+            id: entry.id,
+            trace: entry.trace.to_string(),
+            from: entry.reverse_path,
+            to: entry.recipient.map(|a| a.to_string()).unwrap_or_default(),
+            reason: entry.reason,
+            since: entry.since.to_string(),
+        };
+        Ok(Response::Quarantine(held.into_iter().map(row).collect()))
+    }
+
+    fn list_deleted(&self, address: &str) -> Outcome {
+        let account = self.account(address)?;
+        let deleted = self.server.store.recoverable(account.id).map_err(|e| e.to_string())?;
+        let row = |mail: store::Recoverable| DeletedRow {
+            mail: mail.mail.0,
+            mailbox: mail.mailbox.to_string(),
+            subject: mail.subject,
+            size: mail.size,
+            deleted: mail.deleted.to_string(),
+        };
+        Ok(Response::Deleted(deleted.into_iter().map(row).collect()))
+    }
+
+    fn restore(&self, address: &str, mail: Vec<u64>, all: bool) -> Outcome {
+        let account = self.account(address)?;
+        let wanted: Vec<MailId> = match all {
+            true => {
+                let deleted = self.server.store.recoverable(account.id).map_err(|e| e.to_string())?;
+                deleted.into_iter().map(|mail| mail.mail).collect()
+            }
+            false => mail.into_iter().map(MailId).collect(),
+        };
+        let count = self.server.store.recover(account.id, &wanted).map_err(|e| e.to_string())?;
+        done(format!("{count} messages are back where they were"))
+    }
+}
+
+fn done(text: String) -> Outcome {
+    Ok(Response::Done(text))
+}
+
+fn about(what: &str, error: DirectoryError) -> String {
+    format!("{what}: {error}")
+}
+
+fn parse_address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|_| format!("{text} is no mail address (user@domain)"))
+}
+
+fn parse_domain(text: &str) -> Result<Domain, String> {
+    Domain::new(text).map_err(|_| format!("{text} is no domain name"))
+}
+
+fn state_word(state: AccountState) -> &'static str {
+    match state {
+        AccountState::Active => "active",
+        AccountState::Suspended => "suspended",
+    }
+}

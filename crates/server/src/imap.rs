@@ -1,0 +1,139 @@
+//! One IMAP connection from greeting to close.
+
+use crate::driver::{self, HANDSHAKE, Waited};
+use crate::login::{Failure, Login, Visitor};
+use crate::server::Server;
+use net::Connection;
+use session::imap::{Action, Config, Input, LoginFailure, Progress, Session};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+use tokio::task::block_in_place;
+use tracing::{Instrument, debug, info_span};
+
+/// Serves one connection; the handshake of implicit TLS is already done.
+pub async fn serve(mut connection: Connection, server: Arc<Server>, config: Arc<Config>) {
+    let id = crate::random::trace_id();
+    let peer = connection.peer().ip();
+    let span = info_span!("imap", connection = %id, %peer);
+    let work = async {
+        let visitor = Visitor::new(server.clone(), peer, "imap");
+        let mut client = Client { server, visitor, login: None, changes: None };
+        if let Err(error) = client.drive(&mut connection, config).await {
+            debug!(%error, "connection broke");
+        }
+        connection.close().await;
+    };
+    work.instrument(span).await;
+}
+
+struct Client {
+    server: Arc<Server>,
+    visitor: Visitor,
+    login: Option<Login>,
+    /// Wakes when the account changed.
+    changes: Option<watch::Receiver<()>>,
+}
+
+impl Client {
+    async fn drive(&mut self, connection: &mut Connection, config: Arc<Config>) -> io::Result<()> {
+        let binding = connection.tls_info().map(|info| info.binding);
+        let mut session = Box::new(Session::new(config, binding, Instant::now()));
+        let mut octets = Vec::new();
+        while self.act(&mut session, connection).await? {
+            let (deadline, stop) = (session.deadline(), &self.server.stop);
+            let changes = self.changes.as_mut().filter(|_| session.wants_changes());
+            let login = self.login.as_mut();
+            let input = match driver::wait(connection, &mut octets, deadline, stop, login, changes).await? {
+                Waited::Octets => Input::Bytes(&octets),
+                Waited::End => Input::Eof,
+                Waited::Deadline => Input::Tick,
+                Waited::Changed => Input::Changed,
+                Waited::Stop => Input::Shutdown,
+            };
+            session.feed(Instant::now(), input);
+            driver::release(&mut octets);
+        }
+        Ok(())
+    }
+
+    /// Does all that the session asks for. False when the connection is to be closed.
+    async fn act(&mut self, session: &mut Session, connection: &mut Connection) -> io::Result<bool> {
+        while let Some(action) = session.next() {
+            let input = match action {
+                Action::Send(reply) => {
+                    driver::send(connection, &reply).await?;
+                    continue;
+                }
+                Action::Run => {
+                    self.run(session, connection).await?;
+                    Input::RunDone
+                }
+                Action::StartTls => {
+                    let tls = self.server.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+                    connection.start_tls(tls, net::Protocol::Imap, HANDSHAKE).await?;
+                    Input::TlsUp(connection.tls_info().map(|info| info.binding).unwrap_or_default())
+                }
+                Action::Close => return Ok(false),
+                login => Box::pin(self.log_in(login)).await,
+            };
+            session.feed(Instant::now(), input);
+        }
+        Ok(true)
+    }
+
+    async fn log_in(&mut self, action: Action) -> Input<'static> {
+        match action {
+            Action::CheckPassword { user, password } => {
+                let outcome = self.visitor.password(&user, &password).await;
+                self.logged_in(outcome)
+            }
+            Action::OpenMailstore { user } => {
+                let outcome = self.visitor.proven(&user).await;
+                self.logged_in(outcome)
+            }
+            Action::NeedKeys { user } => match self.visitor.keys(&user).await {
+                Ok(keys) => Input::Keys(keys),
+                Err(failure) => Input::LoginFailed(told(failure)),
+            },
+            Action::ProofFailed { user } => {
+                self.visitor.wrong_proof(&user).await;
+                Input::LoginFailed(LoginFailure::Refused)
+            }
+            _ => Input::Tick,
+        }
+    }
+
+    fn logged_in(&mut self, outcome: Result<Login, Failure>) -> Input<'static> {
+        match outcome {
+            Ok(login) => {
+                let account = login.account().clone();
+                self.changes = Some(self.server.hub.subscribe(account.id));
+                let mail = self.server.mail_of(account);
+                self.login = Some(login);
+                Input::LoginOk(mail)
+            }
+            Err(failure) => Input::LoginFailed(told(failure)),
+        }
+    }
+
+    /// Lets the session work on the mail, sending what it gives before it goes on.
+    async fn run(&mut self, session: &mut Session, connection: &mut Connection) -> io::Result<()> {
+        loop {
+            let mut out = Vec::new();
+            let progress = block_in_place(|| session.run(&mut out));
+            driver::send(connection, &out).await?;
+            if progress == Progress::Done {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn told(failure: Failure) -> LoginFailure {
+    match failure {
+        Failure::Refused => LoginFailure::Refused,
+        Failure::Unavailable => LoginFailure::Unavailable,
+    }
+}

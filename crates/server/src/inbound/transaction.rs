@@ -1,0 +1,273 @@
+//! One message on its way in: spooled and parsed while it comes, then judged and committed.
+
+use crate::gatehouse::Owns;
+use crate::server::Server;
+use base::{AccountId, Address, Flags, Octets, Reply, ReversePath, Timestamp, TraceId};
+use gate::{
+    ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, Ruling, Rulings, Screened,
+    Spooled,
+};
+use session::smtp::Sender;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use store::{Account, Placed, StoreError};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+use wire::mime::{self, HeaderFilter};
+
+/// Messages up to this size are sealed on the spot; larger ones on a thread that may take its time.
+const SEALED_AT_ONCE: u64 = 64 * 1024;
+
+/// A message on its way in, from MAIL to the last reply.
+pub struct Transaction {
+    trace: TraceId,
+    sender: Sender,
+    ruling: Ruling<gate::Sender>,
+    recipients: Vec<(Delivery, Ruling<Recipient>)>,
+    body: Option<Incoming>,
+}
+
+/// A message's octets while they come.
+struct Incoming {
+    spool: store::Spool,
+    filter: HeaderFilter,
+    filtered: Vec<u8>,
+    parser: mime::Parser,
+    failed: Option<StoreError>,
+}
+
+impl Transaction {
+    /// Begins with an accepted MAIL.
+    pub fn new(sender: Sender, ruling: Ruling<gate::Sender>) -> Self {
+        Transaction { trace: crate::random::trace_id(), sender, ruling, recipients: Vec::new(), body: None }
+    }
+
+    /// The id that follows the message.
+    pub fn trace(&self) -> TraceId {
+        self.trace
+    }
+
+    /// The sender.
+    pub fn reverse_path(&self) -> &ReversePath {
+        &self.sender.mail.reverse_path
+    }
+
+    /// Octets that MAIL announced.
+    pub fn announced_size(&self) -> u64 {
+        self.sender.mail.size.unwrap_or(0)
+    }
+
+    /// Adds what an accepted recipient stands for. An account that several recipients lead to gets one copy.
+    pub fn add(&mut self, to: &Address, destination: &Destination, by: Option<&Account>, ruling: Ruling<Recipient>) {
+        let recipient = Some(to.clone());
+        let deliveries: Vec<Delivery> = match (destination, by) {
+            (Destination::Local(targets), _) => targets
+                .iter()
+                .map(|target| Delivery::Mailbox {
+                    account: target.account,
+                    domain: target.domain,
+                    folder: target.detail.clone().map_or(Folder::Inbox, Folder::Named),
+                    flags: Flags::default(),
+                    internal_date: None,
+                    recipient: recipient.clone(),
+                })
+                .collect(),
+            (Destination::Remote, Some(account)) => {
+                vec![Delivery::Queue { account: Some(account.id), domain: account.domain, recipient: to.clone() }]
+            }
+            // The recipient checks let nothing else through.
+            _ => Vec::new(),
+        };
+        for delivery in deliveries {
+            if !self.recipients.iter().any(|(other, _)| same_place(other, &delivery)) {
+                self.recipients.push((delivery, ruling.clone()));
+            }
+        }
+    }
+
+    /// Begins to take the message.
+    pub fn open(&mut self, spool: store::Spool, server: &Server) {
+        let filter = server.header_filter();
+        let parser = mime::Parser::new(server.gatehouse.limits());
+        self.body = Some(Incoming { spool, filter, filtered: Vec::new(), parser, failed: None });
+    }
+
+    /// Takes octets of the message.
+    pub fn push(&mut self, octets: &[u8]) {
+        if let Some(body) = &mut self.body {
+            body.push(octets);
+        }
+    }
+
+    /// Judges the whole message and has it committed; gives the reply to the peer.
+    pub async fn finish(
+        mut self,
+        server: &Server,
+        peer: &PeerEvidence,
+        peer_ruling: Ruling<Peer>,
+        owns: Option<Owns<'_>>,
+    ) -> Reply {
+        let Some(body) = self.body.take() else { return Reply::new(503, (5, 5, 1), "No message was begun") };
+        let received = Timestamp::now();
+        let mail = match body.finish().map(|(octets, tree)| self.with_trace(server, peer, received, octets, tree)) {
+            Ok(mail) => mail,
+            Err(error) => {
+                warn!(trace = %self.trace, ?error, "spool failed");
+                return store_reply(&error);
+            }
+        };
+        let evidence = ContentEvidence { peer: Some(peer), origin: peer.origin, account: owns, mail: &mail };
+        let content = server.gatehouse.content(&evidence).await;
+        let trace = self.trace;
+        let from = self.sender.mail.reverse_path.to_string();
+        let size = mail.octets.len();
+        let rulings =
+            Rulings { peer: peer_ruling, sender: self.ruling, recipients: self.recipients, content: vec![content] };
+        let screened = match rulings.seal(mail) {
+            Ok(screened) => screened,
+            Err(reply) => {
+                info!(%trace, from, size, %reply, "message refused");
+                return reply;
+            }
+        };
+        let story = screened.story().join("; ");
+        match commit(server, screened).await {
+            Ok(placed) => {
+                let places: Vec<String> = placed.iter().flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
+                info!(%trace, from, size, story, places = places.join(", "), "message accepted");
+                Reply::new(250, (2, 0, 0), format!("Ok, {trace}"))
+            }
+            Err(error) => {
+                warn!(%trace, from, size, ?error, "message not stored");
+                store_reply(&error)
+            }
+        }
+    }
+
+    /// Puts our trace fields on top (RFC 5321 §4.4), and what a submitted message lacks (RFC 6409 §8).
+    fn with_trace(
+        &self,
+        server: &Server,
+        peer: &PeerEvidence,
+        received: Timestamp,
+        octets: Arc<dyn Octets>,
+        mut tree: mime::Tree,
+    ) -> Spooled {
+        let mut top = format!("Return-Path: <{}>\r\n", self.sender.mail.reverse_path);
+        let name = &self.sender.client;
+        top += &format!(
+            "Received: from {name} ([{}])\r\n\tby {} with {} id {};\r\n\t{}\r\n",
+            peer.ip,
+            server.host,
+            self.sender.protocol(),
+            self.trace,
+            received.rfc5322(),
+        );
+        if peer.origin == Origin::Submission {
+            if !tree.has_field("Date") {
+                top += &format!("Date: {}\r\n", received.rfc5322());
+            }
+            if !tree.has_field("Message-ID") {
+                top += &format!("Message-ID: <{}@{}>\r\n", self.trace, server.host);
+            }
+        }
+        tree.prepend_header(top.as_bytes());
+        Spooled {
+            trace: self.trace,
+            reverse_path: self.sender.mail.reverse_path.clone(),
+            octets: Arc::new(Topped { top: top.into_bytes(), rest: octets }),
+            tree: Arc::new(tree),
+            received,
+            smtputf8: self.sender.mail.smtputf8,
+        }
+    }
+}
+
+impl Incoming {
+    fn push(&mut self, octets: &[u8]) {
+        if self.failed.is_some() {
+            return;
+        }
+        self.filter.push(octets, &mut self.filtered);
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        self.parser.push(&self.filtered);
+        self.failed = self.spool.push(&self.filtered).err();
+        self.filtered.clear();
+    }
+
+    fn finish(mut self) -> Result<(Arc<dyn Octets>, mime::Tree), StoreError> {
+        self.filter.finish(&mut self.filtered);
+        if self.failed.is_none() {
+            self.pass_on();
+        }
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok((self.spool.finish()?, self.parser.finish())),
+        }
+    }
+}
+
+/// Has a message committed. The session's thread seals it; the store calls back when it is safe on disk.
+async fn commit(server: &Server, screened: Screened) -> Result<Vec<Placed>, StoreError> {
+    let (send, receive) = oneshot::channel();
+    let done = Box::new(move |outcome| drop(send.send(outcome)));
+    if screened.mail().octets.len() <= SEALED_AT_ONCE {
+        server.store.accept(vec![screened], done);
+    } else {
+        let store = server.store.clone();
+        tokio::task::spawn_blocking(move || store.accept(vec![screened], done));
+    }
+    receive.await.unwrap_or(Err(StoreError::Closed))
+}
+
+/// What a peer is told when the store can't.
+pub fn store_reply(error: &StoreError) -> Reply {
+    match error {
+        StoreError::OverQuota(_) => Reply::new(452, (4, 2, 2), "Mailbox full"),
+        StoreError::DiskFull => Reply::new(452, (4, 3, 1), "Out of disk space, try again later"),
+        StoreError::Busy => Reply::new(451, (4, 3, 2), "Too busy, try again later"),
+        StoreError::Closed => Reply::new(421, (4, 3, 2), "Shutting down, try again later"),
+        StoreError::Gone | StoreError::Failed(_) => Reply::new(451, (4, 3, 0), "Try again later"),
+    }
+}
+
+/// Whether two deliveries put the message into the same hands.
+fn same_place(one: &Delivery, other: &Delivery) -> bool {
+    fn account(delivery: &Delivery) -> Option<AccountId> {
+        match delivery {
+            Delivery::Mailbox { account, .. } => Some(*account),
+            _ => None,
+        }
+    }
+    match (one, other) {
+        (Delivery::Queue { recipient: a, .. }, Delivery::Queue { recipient: b, .. }) => a == b,
+        _ => account(one).is_some() && account(one) == account(other),
+    }
+}
+
+/// A message with header fields put on top of it.
+struct Topped {
+    top: Vec<u8>,
+    rest: Arc<dyn Octets>,
+}
+
+impl Octets for Topped {
+    fn len(&self) -> u64 {
+        self.top.len() as u64 + self.rest.len()
+    }
+
+    fn read(&self, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<()> {
+        let top = self.top.len() as u64;
+        if range.start < top {
+            self.top.read(range.start..range.end.min(top), out)?;
+        }
+        match range.end > top {
+            true => self.rest.read(range.start.saturating_sub(top)..range.end - top, out),
+            false => Ok(()),
+        }
+    }
+}

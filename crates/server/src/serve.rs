@@ -1,0 +1,297 @@
+//! `mailward serve`: opens the store, puts the server together, listens, and stops in order.
+
+use crate::auth::{self, Authenticator, Cost, HashPool, Policy};
+use crate::config::{Certificates, Config, Door, ServiceKind, TlsMode};
+use crate::gatehouse::Gatehouse;
+use crate::hub::Hub;
+use crate::server::Server;
+use crate::admin::Steward;
+use crate::control::{Admin, Control};
+use crate::{imap, inbound, pop3};
+use net::{Accepted, Admission, Connection, Listener, Protocol, Tls};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use store::sqlite::Sqlite;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, error, info, warn};
+
+/// How long connections may take to end when the server stops.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Log-ins that wait for a hash before more are put off.
+const HASH_QUEUE: usize = 256;
+
+/// Runs the server until it is told to stop.
+pub fn run(config: Config) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(serve(config)),
+        Err(error) => Err(format!("cannot start threads: {error}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            error!(why, "cannot serve");
+            eprintln!("mailward: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    let store = open_store(&config)?;
+    let (stop, stopping) = watch::channel(false);
+    let server = Arc::new(assemble(&config, store.clone(), stopping)?);
+    let steward = Arc::new(Steward::new(server.clone(), (config.store.quota, config.store.quota_messages)));
+    if let Some(trial) = &config.trial {
+        trial.seed(&*steward).await?;
+    }
+    let admission = Admission::new(config.limits.connections, config.limits.connections_per_peer);
+    let mut tasks = JoinSet::new();
+    for door in &config.doors {
+        let listener = Listener::bind(&door.addresses, admission.clone()).map_err(|e| e.to_string())?;
+        for address in listener.addresses() {
+            info!(service = ?door.service, tls = ?door.tls, %address, "listening");
+        }
+        let entrance = Arc::new(Entrance::new(door, &config, server.clone()));
+        tasks.spawn(entrance.admit(listener));
+    }
+    let socket = config.control_socket.display();
+    let control = Control::bind(&config.control_socket).map_err(|e| format!("cannot listen on {socket}: {e}"))?;
+    tasks.spawn(control.serve(steward as Arc<dyn Admin>));
+    if let Some(tls) = &server.tls {
+        tasks.spawn(tls.clone().watch());
+    }
+    info!(host = %config.hostname, "ready");
+    if let Some(trial) = &config.trial {
+        print!("{}", trial.welcome());
+    }
+    wait_for_stop(&server).await?;
+    info!("stopping");
+    tasks.shutdown().await;
+    stop.send_replace(true);
+    if tokio::time::timeout(FAREWELL, admission.wait_empty()).await.is_err() {
+        warn!(left = admission.count(), "connections cut");
+    }
+    tokio::task::spawn_blocking(move || store.close()).await.map_err(|e| e.to_string())?;
+    info!("stopped");
+    Ok(())
+}
+
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
+    let settings = store::Settings {
+        directory: config.data.clone(),
+        key_file: config.key_file.clone(),
+        make_key: config.trial.is_some() || !config.data.join("mailward.db").exists(),
+        least_free: config.store.least_free,
+        keep_deleted: config.store.keep_deleted,
+        index_text: config.store.index_text,
+        limits: config.limits.clone(),
+    };
+    let store = Sqlite::open(&settings)
+        .map_err(|error| format!("cannot open the store in {}: {error}", config.data.display()))?;
+    Ok(store)
+}
+
+fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>) -> Result<Server, String> {
+    let screen = screen::Settings { limits: config.limits.clone(), record_only: config.record_only };
+    let hub = Arc::new(Hub::default());
+    let listener = hub.clone();
+    store.on_change(Arc::new(move |accounts| listener.changed(accounts)));
+    Ok(Server {
+        host: config.hostname.clone(),
+        gatehouse: Arc::new(Gatehouse::new(&screen)),
+        auth: authenticator(config, store.clone())?,
+        tls: load_tls(config)?,
+        store,
+        hub,
+        stop,
+        scram: config.auth.scram,
+    })
+}
+
+fn authenticator(config: &Config, store: Arc<dyn Store>) -> Result<Authenticator, String> {
+    let secret = store.directory().secret("fake salts").map_err(|e| e.to_string())?;
+    let pool = HashPool::new(config.auth.hash_threads, HASH_QUEUE)
+        .map_err(|error| format!("cannot start the threads that hash: {error}"))?;
+    let usual = Policy::default();
+    let policy = Policy {
+        block_step: config.auth.failure_delay,
+        ban_after: config.auth.bans.map(|bans| u32::try_from(bans.after).unwrap_or(u32::MAX)),
+        ban: config.auth.bans.map_or(usual.ban, |bans| bans.time),
+        ..usual
+    };
+    let cost = Cost { memory: config.auth.argon2_memory_kib, passes: config.auth.argon2_passes, lanes: 1 };
+    let default_domain = config.hostname.to_string();
+    let settings = auth::Settings { cost, policy, secret, default_domain };
+    Ok(Authenticator::new(Arc::new(Accounts(store)), pool, settings))
+}
+
+/// The directory, as log-ins see it.
+struct Accounts(Arc<dyn Store>);
+
+impl auth::Logins for Accounts {
+    fn login(&self, name: &str) -> Result<Option<auth::Login>, String> {
+        auth::Logins::login(self.0.directory(), name)
+    }
+
+    fn epoch(&self, account: base::AccountId) -> Result<Option<u64>, String> {
+        auth::Logins::epoch(self.0.directory(), account)
+    }
+}
+
+fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, String> {
+    let sources = match &config.certificates {
+        Certificates::None => return Ok(None),
+        Certificates::Files(sources) => sources.clone(),
+        Certificates::SelfSigned(directory, names) => {
+            vec![net::tls::self_signed(directory, names).map_err(|e| e.to_string())?]
+        }
+    };
+    Tls::load(sources).map(Some).map_err(|e| e.to_string())
+}
+
+/// Waits for SIGTERM or SIGINT; SIGHUP has the certificates read again.
+async fn wait_for_stop(server: &Server) -> Result<(), String> {
+    let open = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
+    let (mut terminate, mut interrupt) = (open(SignalKind::terminate())?, open(SignalKind::interrupt())?);
+    let mut hangup = open(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => {
+                info!("reloading");
+                if let Some(tls) = &server.tls {
+                    // The error is logged where it happens, and the old certificates serve on.
+                    let _ = tls.reload();
+                }
+            }
+        }
+    }
+}
+
+/// A door's way in: what a connection that comes through it is served with.
+struct Entrance {
+    server: Arc<Server>,
+    implicit_tls: bool,
+    handshake_wait: Duration,
+    /// For strangers, and for clients on this machine that may log in without TLS.
+    far: Desk,
+    near: Desk,
+}
+
+/// The protocol at a door.
+#[derive(Clone)]
+enum Desk {
+    Smtp(Arc<session::smtp::Config>),
+    Imap(Arc<session::imap::Config>),
+    Pop3(Arc<session::pop3::Config>),
+}
+
+impl Entrance {
+    fn new(door: &Door, config: &Config, server: Arc<Server>) -> Self {
+        let clear = config.auth.plaintext_on_loopback && door.tls == TlsMode::Off;
+        Entrance {
+            implicit_tls: door.tls == TlsMode::Implicit,
+            handshake_wait: config.handshake_wait,
+            far: Desk::new(door, config, &server, false),
+            near: Desk::new(door, config, &server, clear),
+            server,
+        }
+    }
+
+    /// Lets peers in, for ever.
+    async fn admit(self: Arc<Self>, listener: Listener) {
+        loop {
+            match listener.accept().await {
+                Accepted::Connection(connection) => {
+                    tokio::spawn(self.clone().welcome(connection));
+                }
+                Accepted::Refused(refused) => {
+                    info!(peer = %refused.peer, why = ?refused.why, "connection refused");
+                    let farewell = if self.implicit_tls { "" } else { self.far.farewell() };
+                    refused.say(farewell.as_bytes());
+                }
+            }
+        }
+    }
+
+    async fn welcome(self: Arc<Self>, mut connection: Connection) {
+        if self.implicit_tls {
+            let Some(tls) = &self.server.tls else { return };
+            if let Err(error) = connection.start_tls(tls, self.far.protocol(), self.handshake_wait).await {
+                debug!(peer = %connection.peer(), %error, "TLS handshake failed");
+                return;
+            }
+        }
+        let near = connection.peer().ip().is_loopback();
+        let desk = if near { &self.near } else { &self.far };
+        let server = self.server.clone();
+        match desk {
+            Desk::Smtp(config) => inbound::serve(connection, server, config.clone()).await,
+            Desk::Imap(config) => imap::serve(connection, server, config.clone()).await,
+            Desk::Pop3(config) => pop3::serve(connection, server, config.clone()).await,
+        }
+    }
+}
+
+impl Desk {
+    fn new(door: &Door, config: &Config, server: &Server, clear_passwords: bool) -> Self {
+        use session::smtp::Service;
+        let limits = config.limits.clone();
+        let starttls = door.tls == TlsMode::Starttls && server.tls.is_some();
+        let host = config.hostname.to_string();
+        let nonce = crate::random::octets::<18>;
+        let service = match (door.service, door.tls) {
+            (ServiceKind::Imap, _) => {
+                let version = None;
+                return Desk::Imap(Arc::new(session::imap::Config {
+                    host,
+                    version,
+                    limits,
+                    starttls,
+                    clear_passwords,
+                    nonce,
+                }));
+            }
+            (ServiceKind::Pop3, _) => {
+                let stls = starttls;
+                return Desk::Pop3(Arc::new(session::pop3::Config { host, limits, stls, clear_passwords, nonce }));
+            }
+            (ServiceKind::Smtp, _) => Service::Mx,
+            (ServiceKind::Submission, TlsMode::Implicit) => Service::Submissions,
+            (ServiceKind::Submission, _) => Service::Submission,
+        };
+        Desk::Smtp(Arc::new(session::smtp::Config {
+            service,
+            host: config.hostname.clone(),
+            limits,
+            starttls,
+            plaintext_auth: clear_passwords,
+            scram: config.auth.scram,
+            smtputf8: true,
+        }))
+    }
+
+    fn protocol(&self) -> Protocol {
+        match self {
+            Desk::Smtp(_) => Protocol::Smtp,
+            Desk::Imap(_) => Protocol::Imap,
+            Desk::Pop3(_) => Protocol::Pop3,
+        }
+    }
+
+    /// What a peer is told that is one too many.
+    fn farewell(&self) -> &'static str {
+        match self {
+            Desk::Smtp(_) => "421 4.7.0 Too many connections, try again later\r\n",
+            Desk::Imap(_) => "* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
+            Desk::Pop3(_) => "-ERR [SYS/TEMP] Too many connections, try again later\r\n",
+        }
+    }
+}

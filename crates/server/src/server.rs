@@ -1,0 +1,112 @@
+//! What all connections share.
+
+use crate::auth::Authenticator;
+use crate::gatehouse::Gatehouse;
+use crate::hub::Hub;
+use crate::mailbox::AccountMail;
+use base::mailbox::MailError;
+use base::{AccountId, Address, Domain, Reply};
+use gate::{Destination, LocalTarget};
+use net::Tls;
+use session::mailstore::Mailstore;
+use std::sync::Arc;
+use store::{Account, DirectoryError, Found, Store};
+use tokio::sync::watch;
+use wire::mime::HeaderFilter;
+
+/// The running server.
+pub struct Server {
+    /// What we call ourselves.
+    pub host: Domain,
+    /// All that is kept.
+    pub store: Arc<dyn Store>,
+    /// The checks.
+    pub gatehouse: Arc<Gatehouse>,
+    /// Log-ins.
+    pub auth: Authenticator,
+    /// Certificates, if there are any.
+    pub tls: Option<Arc<Tls>>,
+    /// Who waits for changes.
+    pub hub: Arc<Hub>,
+    /// True when the server stops.
+    pub stop: watch::Receiver<bool>,
+    /// Whether new passwords get a SCRAM verifier.
+    pub scram: bool,
+}
+
+impl Server {
+    /// An account's mail, for a session.
+    pub fn mail_of(&self, account: Account) -> Arc<dyn Mailstore> {
+        Arc::new(AccountMail::new(account, self.store.clone(), self.gatehouse.clone()))
+    }
+
+    /// Answers whether an account owns an address.
+    pub fn owner(&self, account: AccountId) -> Owner {
+        Owner { store: self.store.clone(), account }
+    }
+
+    /// Where mail of about `size` octets for an address goes.
+    pub fn destination(&self, address: &Address, size: u64) -> Result<Destination, DirectoryError> {
+        let (accounts, domain, detail) = match self.store.directory().find(address)? {
+            Found::Accounts { accounts, domain, detail } => (accounts, domain, detail),
+            Found::NoSuchUser => return Ok(Destination::NoSuchUser),
+            Found::NotOurs => return Ok(Destination::Remote),
+        };
+        if let Some(reply) = accounts.iter().find_map(|account| self.full(*account, size)) {
+            return Ok(Destination::Unavailable(reply));
+        }
+        let target = |account| LocalTarget { account, domain, detail: detail.clone() };
+        Ok(Destination::Local(accounts.into_iter().map(target).collect()))
+    }
+
+    /// The reply for an account that has no room for a message of this size.
+    fn full(&self, account: AccountId, size: u64) -> Option<Reply> {
+        let quota = match self.store.quota(account) {
+            Ok(quota) => quota,
+            Err(MailError::NoMailbox) => return Some(Reply::new(550, (5, 1, 1), "No such user here")),
+            Err(_) => return Some(Reply::new(451, (4, 3, 0), "Try again later")),
+        };
+        let full = quota.octets_limit.is_some_and(|limit| quota.octets >= limit)
+            || quota.messages_limit.is_some_and(|limit| quota.messages >= limit);
+        if full {
+            return Some(Reply::new(452, (4, 2, 2), "Mailbox full"));
+        }
+        let too_large = quota.octets_limit.is_some_and(|limit| quota.octets.saturating_add(size) > limit);
+        too_large.then(|| Reply::new(552, (5, 2, 2), "Message is larger than the room left in the mailbox"))
+    }
+
+    /// Drops from incoming mail what only we may say: a Return-Path (RFC 5321 §4.4) and an Authentication-Results
+    /// of our own name (RFC 8601 §5).
+    pub fn header_filter(&self) -> HeaderFilter {
+        let host = self.host.as_str().to_owned();
+        HeaderFilter::new(Box::new(move |name: &[u8], value: &[u8]| {
+            if name.eq_ignore_ascii_case(b"Return-Path") {
+                return true;
+            }
+            name.eq_ignore_ascii_case(b"Authentication-Results") && authserv_id(value).eq_ignore_ascii_case(&host)
+        }))
+    }
+}
+
+/// The authserv-id at the start of an Authentication-Results value, past white space and comments.
+fn authserv_id(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    let mut rest = text.trim_start();
+    while let Some(comment) = rest.strip_prefix('(') {
+        rest = comment.split_once(')').map_or("", |(_, after)| after).trim_start();
+    }
+    rest.split([';', ' ', '\t', '\r', '\n', '(', '/']).next().unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// An account, asked about addresses.
+pub struct Owner {
+    store: Arc<dyn Store>,
+    account: AccountId,
+}
+
+impl Owner {
+    /// Whether the account may send from the address. Not knowing is a no.
+    pub fn owns(&self, address: &Address) -> bool {
+        self.store.directory().may_send_as(self.account, address).unwrap_or(false)
+    }
+}
