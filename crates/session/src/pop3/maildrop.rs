@@ -1,7 +1,7 @@
 //! A maildrop in the TRANSACTION and UPDATE states (RFC 1939 §5, §6): commands that touch mail.
 
 use crate::mailstore::{Columns, MailError, Mailstore, Message};
-use base::{MailId, MailboxId, Uid, UidValidity};
+use base::{MailId, MailboxId, MailboxName, Uid, UidValidity};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use wire::pop3::{Command, DotStuffer, TopEnd};
@@ -65,8 +65,7 @@ impl Maildrop {
     }
 
     fn load(store: Arc<dyn Mailstore>) -> Result<Self, MailError> {
-        let mailboxes = store.mailboxes()?;
-        let inbox = mailboxes.iter().find(|info| info.name.is_inbox()).and_then(|info| info.mailbox);
+        let inbox = store.find(&MailboxName::inbox())?.and_then(|info| info.mailbox);
         let inbox = inbox.ok_or(MailError::NoMailbox)?;
         let opened = store.open(inbox)?;
         let mut entries = Vec::with_capacity(opened.uids.len());
