@@ -76,7 +76,9 @@ impl Sealing<'_> {
         if let Some(any) = self.written.first() {
             self.vault.0.shelf.sync(*any)?;
         }
-        let layout = Layout { packed, body: id, size, tree: tree.encode(), blobs, segments };
+        let mut encoded = Vec::new();
+        tree.encode(&mut encoded);
+        let layout = Layout { packed, body: id, size, tree: encoded, blobs, segments };
         let layout = self.vault.0.keys.seal(Purpose::Mail, LAYOUT, &layout.encode())?;
         Ok(SealedMessage { body, layout, attachments: std::mem::take(&mut self.attachments), size })
     }
