@@ -1,0 +1,188 @@
+//! The text of a message, for searching and indexing.
+
+use super::transfer::{Decoder, Encoding};
+use super::tree::{Kind, PartId, Tree, for_each_chunk};
+use super::{charset, header, word};
+use base::Octets;
+use std::io;
+
+/// Octets of text that [`search_text`] gives at most.
+pub const SEARCH_TEXT_OCTETS: usize = 32 * 1024 * 1024;
+
+/// The text that SEARCH BODY looks into: that of all text parts, decoded, tags taken off HTML, and the decoded
+/// headers of embedded messages. Parts are separated by a line end. At most [`SEARCH_TEXT_OCTETS`].
+///
+/// # Errors
+/// Those of reading `raw`, the message's octets.
+pub fn search_text(tree: &Tree, raw: &dyn Octets) -> io::Result<String> {
+    let mut out = String::new();
+    let mut octets = Vec::new();
+    for (id, part) in tree.iter() {
+        if out.len() >= SEARCH_TEXT_OCTETS {
+            break;
+        }
+        octets.clear();
+        if id != PartId::ROOT && tree.is_message(id) {
+            raw.read(part.header(), &mut octets)?;
+            push_bounded(&mut out, &header_text(&octets));
+        }
+        // A multipart that could not be taken apart is shown as text.
+        let shown = part.content_type.kind == "text" || part.content_type.kind == "multipart";
+        if part.kind != Kind::Leaf || !shown {
+            continue;
+        }
+        octets.clear();
+        let mut decoder =
+            Decoder::new(if part.content_type.kind == "text" { part.encoding } else { Encoding::Identity });
+        for_each_chunk(raw, part.body(), |chunk| {
+            decoder.push(chunk, &mut octets);
+            octets.len() < SEARCH_TEXT_OCTETS
+        })?;
+        decoder.finish(&mut octets);
+        let text = charset::to_utf8(part.content_type.get("charset"), &octets);
+        match part.content_type.is("text", "html") {
+            true => push_bounded(&mut out, &without_tags(&text)),
+            false => push_bounded(&mut out, &text),
+        }
+    }
+    Ok(out)
+}
+
+/// A header as text: a line a field, unfolded, encoded words undone. What SEARCH TEXT looks into besides the body.
+pub fn header_text(header: &[u8]) -> String {
+    let mut out = String::with_capacity(header.len());
+    for field in header::fields(header) {
+        if !field.name.is_empty() {
+            out.push_str(&charset::guess(field.name));
+            out.push_str(": ");
+        }
+        out.push_str(&word::decode(field.value));
+        out.push('\n');
+    }
+    out
+}
+
+fn push_bounded(out: &mut String, text: &str) {
+    let room = SEARCH_TEXT_OCTETS.saturating_sub(out.len());
+    let mut end = text.len().min(room);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    out.push_str(&text[..end]);
+    out.push('\n');
+}
+
+/// HTML as text, crudely: tags and comments go, a tag that breaks the line leaves a blank, scripts and style sheets go
+/// with their content, character references are undone.
+pub(super) fn without_tags(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        references(&rest[..at], &mut out);
+        let tag = &rest[at..];
+        let name_end = tag[1..]
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '/' && c != '!')
+            .map_or(tag.len(), |n| n + 1);
+        let name = tag[1..name_end].to_ascii_lowercase();
+        if name.is_empty() {
+            // A `<` that begins no tag.
+            out.push('<');
+            rest = &tag[1..];
+            continue;
+        }
+        let end = match tag.strip_prefix("<!--") {
+            Some(comment) => comment.find("-->").map(|end| end + 7),
+            None => tag.find('>').map(|end| end + 1),
+        };
+        // A tag or comment that never ends hides nothing from the search.
+        let end = end.unwrap_or(name_end);
+        rest = &tag[end..];
+        if matches!(name.as_str(), "script" | "style") {
+            rest = behind_closing(rest, &name);
+        }
+        let inline =
+            ["b", "i", "u", "a", "em", "font", "span", "strong", "small", "big", "tt", "code", "sub", "sup"];
+        let breaks = !inline.contains(&name.trim_start_matches('/')) && !name.starts_with('!');
+        if breaks && !out.ends_with(char::is_whitespace) {
+            out.push(' ');
+        }
+    }
+    references(rest, &mut out);
+    out
+}
+
+/// What follows `</name`; all of it if there is none.
+fn behind_closing<'a>(text: &'a str, name: &str) -> &'a str {
+    let mut at = 0;
+    while let Some(next) = text[at..].find("</") {
+        at += next + 2;
+        if text.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)) {
+            return &text[at - 2..];
+        }
+    }
+    text
+}
+
+/// Undoes character references: numeric ones and the common names.
+fn references(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        let from = &rest[at + 1..];
+        let head_end = from.bytes().take(12).position(|b| b == b';');
+        let known = head_end.and_then(|end| Some((reference(&from[..end])?, end)));
+        match known {
+            Some((c, end)) => {
+                out.push(c);
+                rest = &from[end + 1..];
+            }
+            None => {
+                out.push('&');
+                rest = from;
+            }
+        }
+    }
+    out.push_str(rest);
+}
+
+fn reference(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+            None => number.parse().ok()?,
+        };
+        return char::from_u32(code).filter(|c| *c != '\0');
+    }
+    let known = [
+        ("amp", '&'),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("quot", '"'),
+        ("apos", '\''),
+        ("nbsp", ' '),
+        ("auml", 'ä'),
+        ("ouml", 'ö'),
+        ("uuml", 'ü'),
+        ("Auml", 'Ä'),
+        ("Ouml", 'Ö'),
+        ("Uuml", 'Ü'),
+        ("szlig", 'ß'),
+        ("eacute", 'é'),
+        ("egrave", 'è'),
+        ("agrave", 'à'),
+        ("ccedil", 'ç'),
+        ("aring", 'å'),
+        ("oslash", 'ø'),
+        ("copy", '©'),
+        ("reg", '®'),
+        ("euro", '€'),
+        ("ndash", '–'),
+        ("mdash", '—'),
+        ("hellip", '…'),
+        ("lsquo", '‘'),
+        ("rsquo", '’'),
+        ("ldquo", '“'),
+        ("rdquo", '”'),
+    ];
+    known.iter().find(|(known, _)| *known == name).map(|(_, c)| *c)
+}
