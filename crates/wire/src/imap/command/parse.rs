@@ -484,11 +484,13 @@ fn qresync(cursor: &mut Cursor<'_>) -> Parsed<Qresync> {
         modseq => modseq,
     };
     let (mut known_uids, mut known_numbers) = (None, None);
-    if cursor.eat(b' ') && cursor.peek() != Some(b'(') {
+    let mut more = cursor.eat(b' ');
+    if more && cursor.peek() != Some(b'(') {
         known_uids = Some(closed_set(cursor)?);
-        cursor.eat(b' ');
+        more = cursor.eat(b' ');
     }
-    if cursor.eat(b'(') {
+    if more {
+        cursor.expect(b'(', "a parenthesis is missing")?;
         let numbers = closed_set(cursor)?;
         cursor.space()?;
         known_numbers = Some((numbers, closed_set(cursor)?));
