@@ -1,5 +1,6 @@
 //! Protocol state machines without I/O: SMTP, IMAP, POP3.
 
+pub mod imap;
 pub mod mailstore;
 pub mod pop3;
 pub mod sasl;

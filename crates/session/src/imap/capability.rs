@@ -1,0 +1,56 @@
+//! What is announced: only what works, and only where it does.
+
+use super::{Config, Session};
+use crate::sasl::Mechanism;
+
+/// Before log-in.
+const BEFORE: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE SASL-IR";
+
+/// Added after log-in.
+const AFTER: &str = "IDLE NAMESPACE CHILDREN MULTIAPPEND BINARY UNSELECT UIDPLUS ESEARCH SEARCHRES WITHIN SORT \
+    SORT=DISPLAY THREAD=REFERENCES THREAD=ORDEREDSUBJECT LIST-EXTENDED LIST-STATUS SPECIAL-USE \
+    CREATE-SPECIAL-USE MOVE CONDSTORE QRESYNC STATUS=SIZE OBJECTID SAVEDATE UTF8=ACCEPT QUOTA \
+    QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+
+impl Session {
+    /// Appends the capabilities before log-in.
+    pub(super) fn capabilities(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(BEFORE.as_bytes());
+        if self.config.starttls && self.tls.is_none() {
+            out.extend_from_slice(b" STARTTLS");
+        }
+        if !self.passwords_allowed() {
+            // RFC 9051 §6.2.3
+            out.extend_from_slice(b" LOGINDISABLED");
+            return;
+        }
+        for mechanism in Mechanism::offered(self.tls.as_ref()) {
+            out.extend_from_slice(b" AUTH=");
+            out.extend_from_slice(mechanism.name().as_bytes());
+        }
+    }
+
+    pub(super) fn passwords_allowed(&self) -> bool {
+        self.tls.is_some() || self.config.clear_passwords
+    }
+}
+
+/// Appends the capabilities after log-in.
+pub(super) fn logged_in(config: &Config, out: &mut Vec<u8>) {
+    out.extend_from_slice(BEFORE.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(AFTER.as_bytes());
+    // RFC 7889
+    out.extend_from_slice(b" APPENDLIMIT=");
+    super::print::number(out, config.limits.message_octets);
+}
+
+/// Appends our ID (RFC 2971).
+pub(super) fn id(config: &Config, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* ID (\"name\" \"Mailward\"");
+    if let Some(version) = &config.version {
+        out.extend_from_slice(b" \"version\" ");
+        super::print::string(out, version.as_bytes());
+    }
+    out.extend_from_slice(b")\r\n");
+}

@@ -1,0 +1,132 @@
+//! What other sessions did, told to this client: EXPUNGE or VANISHED, EXISTS, and FETCH with flags.
+
+use super::Enabled;
+use super::print::{self, Unsolicited};
+use super::view::View;
+use crate::mailstore::Mailstore;
+use base::mailbox::{Changed, MailError};
+use base::{ModSeq, Uid};
+use std::vec::IntoIter;
+
+/// Whether a command may be answered with expunges: not FETCH, STORE, SEARCH by message number (RFC 9051 §7.5.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expunges {
+    Told,
+    Held,
+}
+
+/// Lines that are still to be sent before a command is over. The view has taken the changes in already.
+#[derive(Default)]
+pub(super) struct Tell {
+    /// Sequence numbers as they were, ascending; sent from the last on, so that each is right when it is sent.
+    expunged: Vec<u32>,
+    vanished: Vec<Uid>,
+    exists: Option<Exists>,
+    changed: IntoIter<Changed>,
+    /// Whether FETCH lines hold the UID: the command is a UID one, or QRESYNC is on (RFC 7162 §3.2.3).
+    with_uid: bool,
+    hint: usize,
+}
+
+struct Exists {
+    messages: u32,
+    recent: u32,
+}
+
+impl Tell {
+    /// Nothing but the flags of these messages, ascending.
+    pub(super) fn flags(changed: Vec<Changed>, with_uid: bool) -> Self {
+        Tell { changed: changed.into_iter(), with_uid, ..Tell::default() }
+    }
+
+    /// Appends lines until all are sent (true) or `out` has reached `limit`.
+    pub(super) fn step(&mut self, view: &View, enabled: Enabled, out: &mut Vec<u8>, limit: usize) -> bool {
+        if !self.vanished.is_empty() {
+            out.extend_from_slice(b"* VANISHED ");
+            print::uid_set(out, &std::mem::take(&mut self.vanished));
+            out.extend_from_slice(b"\r\n");
+        }
+        while let Some(number) = self.expunged.pop() {
+            if out.len() >= limit {
+                self.expunged.push(number);
+                return false;
+            }
+            print::numbered(out, number, "EXPUNGE");
+        }
+        if let Some(exists) = self.exists.take() {
+            print::numbered(out, exists.messages, "EXISTS");
+            // RFC 9051 Appendix E: RECENT is gone.
+            if !enabled.rev2 {
+                print::numbered(out, exists.recent, "RECENT");
+            }
+        }
+        let with = Unsolicited { uid: self.with_uid || enabled.qresync, modseq: enabled.condstore };
+        loop {
+            if out.len() >= limit && self.changed.len() > 0 {
+                return false;
+            }
+            let Some(entry) = self.changed.next() else { return true };
+            if let Some(number) = view.sequence_from(&mut self.hint, entry.uid) {
+                print::flags_changed(out, number, &entry, view.is_recent(entry.uid) && !enabled.rev2, with);
+            }
+        }
+    }
+}
+
+/// Brings the view up to date and adds to `tell` what the client is to know.
+///
+/// Changes listed in `own` (ascending) were told or are not to be told, unless they were followed by others.
+pub(super) fn sync(
+    store: &dyn Mailstore,
+    view: &mut View,
+    enabled: Enabled,
+    expunges: Expunges,
+    own: &[(Uid, ModSeq)],
+    tell: &mut Tell,
+) -> Result<(), MailError> {
+    let changes = store.changes(view.mailbox, view.since)?;
+    if changes.complete {
+        view.lose(changes.vanished);
+    } else {
+        let left = store.open(view.mailbox)?.uids;
+        let lost: Vec<Uid> =
+            view.uids().iter().filter(|uid| left.binary_search(uid).is_err()).copied().collect();
+        view.lose(lost);
+    }
+    view.since = changes.highest_modseq;
+    let known = view.uids().last().copied();
+    let arrived = changes.changed.partition_point(|entry| known.is_some_and(|last| entry.uid <= last));
+    let mut changed = changes.changed;
+    let added = view.add(&changed[arrived..]);
+    changed.truncate(arrived);
+    let is_own = |entry: &Changed| {
+        let place = own.binary_search_by_key(&entry.uid, |(uid, _)| *uid);
+        place.ok().and_then(|at| own.get(at)).is_some_and(|(_, modseq)| *modseq == entry.modseq)
+    };
+    changed.retain(|entry| !is_own(entry) && !view.is_gone(entry.uid));
+    if added {
+        let first = store.recent(view.mailbox, !view.read_only)?;
+        view.add_recent(first);
+    }
+    if expunges == Expunges::Told {
+        let (numbers, uids) = view.drop_gone();
+        match enabled.qresync {
+            true => tell.vanished = uids,
+            false => tell.expunged = numbers,
+        }
+    }
+    if added {
+        tell.exists = Some(Exists { messages: view.exists(), recent: view.recent() });
+    }
+    let mut all: Vec<Changed> = std::mem::take(&mut tell.changed).collect();
+    if all.is_empty() {
+        all = changed;
+    } else if !changed.is_empty() {
+        // Both ascend; where both have an entry, the later one holds.
+        all.append(&mut changed);
+        all.sort_by_key(|entry| (entry.uid, std::cmp::Reverse(entry.modseq)));
+        all.dedup_by_key(|entry| entry.uid);
+    }
+    tell.changed = all.into_iter();
+    Ok(())
+}

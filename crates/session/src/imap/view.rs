@@ -1,0 +1,160 @@
+//! The selected mailbox as its client sees it: which sequence number means which UID.
+//!
+//! A UID stays in its place until the client was told that it is gone, at a moment when the protocol allows it.
+
+use base::mailbox::Changed;
+use base::{MailboxId, ModSeq, Uid};
+use wire::imap::command::SequenceSet;
+
+/// A selected mailbox.
+pub(super) struct View {
+    /// Which.
+    pub(super) mailbox: MailboxId,
+    /// EXAMINE rather than SELECT.
+    pub(super) read_only: bool,
+    /// All changes up to this one are in the view (or wait in `gone`).
+    pub(super) since: ModSeq,
+    /// The client's messages: sequence number n is at n - 1. Ascending.
+    uids: Vec<Uid>,
+    /// Expunged, but the client doesn't know yet. Ascending, all in `uids`.
+    gone: Vec<Uid>,
+    /// UIDs first announced to this session (RFC 3501 §2.3.2), as half-open ranges, ascending.
+    recent: Vec<(Uid, Uid)>,
+    /// The result of the last search that was to be saved (RFC 5182). Ascending.
+    pub(super) saved: Vec<Uid>,
+}
+
+impl View {
+    /// A freshly opened mailbox.
+    pub(super) fn new(mailbox: MailboxId, read_only: bool, opened: base::mailbox::Opened) -> Self {
+        let mut uids = opened.uids;
+        uids.shrink_to_fit();
+        View {
+            mailbox,
+            read_only,
+            since: opened.status.highest_modseq,
+            uids,
+            gone: Vec::new(),
+            recent: Vec::new(),
+            saved: Vec::new(),
+        }
+    }
+
+    /// The messages by UID, those included whose end the client doesn't know yet.
+    pub(super) fn uids(&self) -> &[Uid] {
+        &self.uids
+    }
+
+    /// How many messages the client knows.
+    pub(super) fn exists(&self) -> u32 {
+        self.uids.len() as u32
+    }
+
+    /// The sequence number of a UID. `hint` is the place where the last one was found, and is moved on: walking in
+    /// order of UID costs a step each.
+    pub(super) fn sequence_from(&self, hint: &mut usize, uid: Uid) -> Option<u32> {
+        if self.uids.get(*hint) != Some(&uid) {
+            *hint = self.uids.binary_search(&uid).ok()?;
+        }
+        *hint += 1;
+        Some(*hint as u32)
+    }
+
+    /// The sequence number of a UID.
+    pub(super) fn sequence(&self, uid: Uid) -> Option<u32> {
+        let mut hint = usize::MAX;
+        self.sequence_from(&mut hint, uid)
+    }
+
+    /// Whether a message is known to be gone without the client knowing.
+    pub(super) fn is_gone(&self, uid: Uid) -> bool {
+        self.gone.binary_search(&uid).is_ok()
+    }
+
+    /// Takes in new messages, ascending; true if there were any.
+    pub(super) fn add(&mut self, changed: &[Changed]) -> bool {
+        let before = self.uids.len();
+        for entry in changed {
+            if self.uids.last().is_none_or(|last| *last < entry.uid) {
+                self.uids.push(entry.uid);
+            }
+        }
+        self.uids.len() > before
+    }
+
+    /// Notes that messages are gone; the numbers stay until [`View::drop_gone`].
+    pub(super) fn lose(&mut self, vanished: impl IntoIterator<Item = Uid>) {
+        self.gone.extend(vanished.into_iter().filter(|uid| self.uids.binary_search(uid).is_ok()));
+        self.gone.sort_unstable();
+        self.gone.dedup();
+    }
+
+    /// Takes the gone messages out; gives their sequence numbers, each as it is when the lower ones are still
+    /// there, and their UIDs, both ascending.
+    pub(super) fn drop_gone(&mut self) -> (Vec<u32>, Vec<Uid>) {
+        let gone = std::mem::take(&mut self.gone);
+        let mut hint = 0;
+        let numbers = gone.iter().filter_map(|uid| self.sequence_from(&mut hint, *uid)).collect();
+        if let Some(first) = gone.first() {
+            let start = self.uids.partition_point(|uid| uid < first);
+            let mut next = gone.iter().peekable();
+            let mut kept = start;
+            for at in start..self.uids.len() {
+                let uid = self.uids[at];
+                if next.next_if_eq(&&uid).is_none() {
+                    self.uids[kept] = uid;
+                    kept += 1;
+                }
+            }
+            self.uids.truncate(kept);
+            if self.uids.capacity() > 2 * kept + 64 {
+                self.uids.shrink_to_fit();
+            }
+            self.saved.retain(|uid| gone.binary_search(uid).is_err());
+        }
+        (numbers, gone)
+    }
+
+    /// Remembers that messages from `first` up to the last one were first announced here.
+    pub(super) fn add_recent(&mut self, first: Uid) {
+        let Some(last) = self.uids.last() else { return };
+        let end = Uid(last.0.saturating_add(1));
+        if first < end {
+            match self.recent.last_mut() {
+                Some((_, known)) if first <= *known => *known = end,
+                _ => self.recent.push((first, end)),
+            }
+        }
+    }
+
+    /// Whether a message was first announced to this session.
+    pub(super) fn is_recent(&self, uid: Uid) -> bool {
+        self.recent.iter().any(|(start, end)| (*start..*end).contains(&uid))
+    }
+
+    /// How many were.
+    pub(super) fn recent(&self) -> u32 {
+        let place = |uid: &Uid| self.uids.partition_point(|known| known < uid);
+        self.recent.iter().map(|(start, end)| (place(end) - place(start)) as u32).sum()
+    }
+}
+
+impl View {
+    /// The messages that a set means, ascending; those that aren't there are left out.
+    pub(super) fn chosen(&self, set: &SequenceSet, uid: bool) -> Vec<Uid> {
+        let last = self.uids.last().map_or(0, |uid| uid.0);
+        match set.resolve(if uid { last } else { self.exists() }) {
+            None => self.saved.iter().copied().filter(|uid| self.uids.binary_search(uid).is_ok()).collect(),
+            Some(ranges) if uid => ranges.select(&self.uids).map(|(_, uid)| uid).collect(),
+            Some(ranges) => {
+                let place = |number: u32| (number as usize).min(self.uids.len());
+                let of_range = |range: std::ops::RangeInclusive<u32>| {
+                    self.uids
+                        .get(place(range.start().saturating_sub(1))..place(*range.end()))
+                        .unwrap_or_default()
+                };
+                ranges.iter().flat_map(of_range).copied().collect()
+            }
+        }
+    }
+}
