@@ -194,7 +194,7 @@ impl Session {
     }
 
     /// Replies to a command that brings nobody further; a peer that goes on so is in error.
-    fn say_idle(&mut self, reply: Reply) {
+    pub(super) fn say_idle(&mut self, reply: Reply) {
         self.tally.idle_commands += 1;
         if self.tally.idle_commands <= IDLE_COMMANDS {
             return self.say(&reply);
@@ -239,6 +239,7 @@ impl Session {
     /// What was judged good came after EHLO, so there is a client.
     fn mail(&mut self, mail: Mail) {
         let Some((client, extended)) = self.dialogue.client.clone() else { return };
+        self.tally.mails += 1;
         let sender = Sender {
             mail: mail.clone(),
             client,
@@ -253,7 +254,6 @@ impl Session {
     pub(super) fn open_transaction(&mut self, mail: &Mail, verdict: Verdict) {
         match verdict {
             Verdict::Yes(reply) => {
-                self.tally.mails += 1;
                 self.dialogue.transaction = Some(Transaction {
                     body: mail.body,
                     smtputf8: mail.smtputf8,

@@ -93,9 +93,9 @@ impl Session {
                 self.say(&Reply::new(235, (2, 7, 0), "authentication succeeded"));
             }
             Answer::LoginFailed => self.login_failed(),
-            Answer::Reply(reply) if !reply.is_positive() => self.refuse(&reply),
+            Answer::Reply(reply) if !reply.is_positive() => self.say_idle(reply),
             Answer::Reply(_) | Answer::Accepted | Answer::Keys(_) => {
-                self.say(&Reply::new(454, (4, 7, 0), "temporary authentication failure"));
+                self.say_idle(Reply::new(454, (4, 7, 0), "temporary authentication failure"));
             }
         }
     }

@@ -48,6 +48,18 @@ fn nothing_is_read_while_something_is_awaited() {
 }
 
 #[test]
+fn an_answer_before_its_question_is_none() {
+    let mut player = started("");
+    player.session.feed(player.now, Input::Bytes(b"HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n"));
+    // Whoever answers twice answers only the first question.
+    assert!(matches!(player.session.next(), Some(Action::Ask(Question::Sender(_)))));
+    player.session.feed(player.now, Input::Answer(Answer::Accepted));
+    player.session.feed(player.now, Input::Answer(Answer::Accepted));
+    assert!(matches!(player.session.next(), Some(Action::Ask(Question::Recipient(_)))));
+    assert!(player.session.next().is_none());
+}
+
+#[test]
 fn a_driver_that_goes_on_feeding_is_cut_off() {
     let mut player = Player::new("");
     player.answers = vec!["later".to_owned()].into_iter();
