@@ -507,7 +507,11 @@ impl Session {
                 }
             }
             Line::Partial => return self.need_more(),
-            Line::TooLong => self.give_up(Reply::new(500, (5, 5, 6), "line too long")),
+            // RFC 4954 §6 has a code of its own for the length of a response.
+            Line::TooLong => {
+                let detail = if let State::Login(_) = self.state { 6 } else { 2 };
+                self.give_up(Reply::new(500, (5, 5, detail), "line too long"));
+            }
             Line::BareCrLf => self.give_up(Reply::new(500, (5, 5, 2), "lines end with CR LF")),
         }
         Step::Again

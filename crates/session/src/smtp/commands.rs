@@ -90,11 +90,10 @@ impl Session {
             return Err(Reply::new(538, (5, 7, 11), "encryption required; issue STARTTLS first"));
         }
         self.needs_client()?;
-        // RFC 4954 §4
-        match (&self.dialogue.identity, &self.dialogue.transaction) {
-            (Some(_), _) => Err(out_of_order("already logged in")),
-            (None, Some(_)) => Err(out_of_order("not during a mail transaction")),
-            (None, None) => Ok(()),
+        // RFC 4954 §4. That AUTH can't come during a transaction follows: MAIL needs a log-in.
+        match self.dialogue.identity {
+            Some(_) => Err(out_of_order("already logged in")),
+            None => Ok(()),
         }
     }
 

@@ -80,8 +80,22 @@ fn a_line_without_end_costs_nothing() {
         player.feed(Input::Bytes(&[b'a'; 65536]));
         assert!(player.session.input.capacity() <= 2 * 65536);
     }
-    assert_eq!(player.replies, "500 5.5.6 line too long\r\n");
+    assert_eq!(player.replies, "500 5.5.2 line too long\r\n");
     assert_eq!(player.events.last().map(String::as_str), Some("close"));
+}
+
+#[test]
+fn a_response_may_be_longer_than_a_command() {
+    // RFC 4954 §4.5
+    let long = |octets: usize| {
+        let mut player = started("service=submissions");
+        player.feed(Input::Bytes(b"EHLO c\r\nAUTH PLAIN\r\n"));
+        player.replies.clear();
+        player.feed(Input::Bytes(format!("{}\r\n", "A".repeat(octets)).as_bytes()));
+        player.replies
+    };
+    assert_eq!(long(12_288), "501 5.5.2 malformed log-in\r\n");
+    assert_eq!(long(12_289), "500 5.5.6 line too long\r\n");
 }
 
 #[test]
