@@ -15,3 +15,6 @@ pub mod utf7;
 pub use command::{Command, CommandBody, ParseError};
 pub use framer::{Announced, Event, Framer};
 pub use response::{Code, Status};
+
+#[cfg(test)]
+mod oracle;
