@@ -97,14 +97,6 @@ pub trait Mailstore: Send + Sync {
     /// Adds spooled messages to a mailbox, all or none (RFC 3502 §6.3.11); durable on return.
     fn append(&self, to: MailboxId, mail: Vec<NewMail>) -> Result<Appended, MailError>;
 
-    /// The first UID that no session which may change the mailbox was told of yet: from there on messages are
-    /// `\Recent` for a client of RFC 3501 (§2.3.2). `claim` tells that this session has now been told of all.
-    /// Need not be durable. Nothing is recent where a store doesn't keep this.
-    fn recent(&self, mailbox: MailboxId, claim: bool) -> Result<Uid, MailError> {
-        let _ = (mailbox, claim);
-        Ok(Uid(u32::MAX))
-    }
-
     /// How much is used and allowed.
     fn quota(&self) -> Result<Quota, MailError>;
 

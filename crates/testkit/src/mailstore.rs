@@ -1,12 +1,12 @@
 //! One account's mail in memory: the plainest thing that keeps the promises of [`session::mailstore::Mailstore`].
 
 use base::mailbox::{
-    Appended, Changed, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row,
-    Stored, Summary,
+    Appended, Changed, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened,
+    Quota, Row, Stored, Summary,
 };
 use base::{
-    Flag, Flags, Keyword, MailId, MailboxId, MailboxName, ModSeq, Octets, SpecialUse, ThreadId, Timestamp, Uid,
-    UidValidity,
+    Flag, Flags, Keyword, Limits, MailId, MailboxId, MailboxName, ModSeq, Octets, SpecialUse, ThreadId,
+    Timestamp, Uid, UidValidity,
 };
 use session::mailstore::{Mailstore, Message, NewMail, Spool};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,11 +85,12 @@ impl FakeMailstore {
             pop3_keeps: true,
             broken: false,
         };
-        account.add_mailbox(MailboxName::inbox(), None);
-        for (special_use, name) in SpecialUse::ALL {
-            if let Ok(name) = MailboxName::new(name) {
-                account.add_mailbox(name, Some(special_use));
-            }
+        let inbox = (MailboxName::inbox(), None);
+        let others = SpecialUse::ALL
+            .map(|(special_use, name)| Some((MailboxName::new(name).ok()?, Some(special_use))));
+        for (name, special_use) in others.into_iter().flatten().chain([inbox]) {
+            account.subscribed.insert(name.clone());
+            account.add_mailbox(name, special_use);
         }
         FakeMailstore(Arc::new(Mutex::new(account)))
     }
@@ -153,7 +154,6 @@ impl Account {
         self.next_id += 1;
         self.modseq += 1;
         self.parents.remove(&name);
-        self.subscribed.insert(name.clone());
         let mailbox = Mailbox {
             id,
             validity: UidValidity(1000 + id.0 as u32),
@@ -197,7 +197,11 @@ impl Account {
     }
 
     fn used(&self) -> u64 {
-        self.boxes.values().flat_map(|mailbox| mailbox.mail.values()).map(|e| e.content.octets.len() as u64).sum()
+        self.boxes
+            .values()
+            .flat_map(|mailbox| mailbox.mail.values())
+            .map(|e| e.content.octets.len() as u64)
+            .sum()
     }
 
     fn room_for(&self, octets: u64) -> Result<(), MailError> {
@@ -208,7 +212,13 @@ impl Account {
     }
 
     /// Copies, and where `remove` says so takes the originals away.
-    fn transfer(&mut self, from: MailboxId, uids: &[Uid], to: MailboxId, remove: bool) -> Result<Copied, MailError> {
+    fn transfer(
+        &mut self,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+        remove: bool,
+    ) -> Result<Copied, MailError> {
         let source = self.find(from)?;
         let entries: Vec<(Uid, Entry)> =
             uids.iter().filter_map(|uid| Some((*uid, source.mail.get(uid)?.clone()))).collect();
@@ -260,6 +270,7 @@ impl Mailbox {
         let octets = |e: &Entry| e.content.octets.len() as u64;
         MailboxStatus {
             messages: self.mail.len() as u32,
+            recent: self.mail.range(self.recent..).count() as u32,
             unseen: count(&|e| !e.flags.has(Flag::Seen)),
             deleted: count(&|e| e.flags.has(Flag::Deleted)),
             octets: self.mail.values().map(octets).sum(),
@@ -277,7 +288,13 @@ fn changed(uid: Uid, entry: &Entry, since: u64) -> Changed {
 
 impl Content {
     fn new(id: MailId, octets: Vec<u8>) -> Self {
-        MIME_SUMMARY
+        let tree = mime::Tree::parse(&octets, &Limits::default());
+        let header = octets.get(..tree.root().header().end as usize).unwrap_or_default();
+        let head = mime::list_head(header);
+        let envelope = mime::describe::envelope(header);
+        // Reading from memory can't fail.
+        let body_structure = mime::describe::body_structure(&tree, &octets).unwrap_or_default();
+        Content { id, head, envelope, body_structure, tree, octets }
     }
 }
 
@@ -384,8 +401,22 @@ impl Mailstore for FakeMailstore {
                 keywords.push(keyword.clone());
             }
         }
-        let first_unseen = mailbox.mail.iter().find(|(_, entry)| !entry.flags.has(Flag::Seen)).map(|(uid, _)| *uid);
-        Ok(Opened { status: mailbox.status(), uids: mailbox.mail.keys().copied().collect(), first_unseen, keywords })
+        let first_unseen =
+            mailbox.mail.iter().find(|(_, entry)| !entry.flags.has(Flag::Seen)).map(|(uid, _)| *uid);
+        Ok(Opened {
+            status: mailbox.status(),
+            uids: mailbox.mail.keys().copied().collect(),
+            first_unseen,
+            keywords,
+        })
+    }
+
+    fn claim_recent(&self, mailbox: MailboxId, below: Uid) -> Result<Uid, MailError> {
+        let mut account = self.working()?;
+        let (mailbox, _) = account.find_mut(mailbox)?;
+        let first = mailbox.recent;
+        mailbox.recent = first.max(below);
+        Ok(first)
     }
 
     fn changes(&self, mailbox: MailboxId, since: ModSeq) -> Result<Changes, MailError> {
@@ -485,7 +516,8 @@ impl Mailstore for FakeMailstore {
     fn expunge(&self, mailbox: MailboxId, uids: Option<&[Uid]>) -> Result<Vec<Uid>, MailError> {
         let mut account = self.working()?;
         let (mailbox, modseq) = account.find_mut(mailbox)?;
-        let deleted = mailbox.mail.iter().filter(|(_, entry)| entry.flags.has(Flag::Deleted)).map(|(uid, _)| *uid);
+        let deleted =
+            mailbox.mail.iter().filter(|(_, entry)| entry.flags.has(Flag::Deleted)).map(|(uid, _)| *uid);
         let gone: Vec<Uid> = deleted.filter(|uid| uids.is_none_or(|uids| uids.contains(uid))).collect();
         mailbox.remove(&gone, modseq);
         Ok(gone)
@@ -504,7 +536,7 @@ impl Mailstore for FakeMailstore {
     }
 
     fn spool(&self) -> Result<Box<dyn Spool>, MailError> {
-        self.working()?;
+        drop(self.working()?);
         Ok(Box::new(FakeSpool(Vec::new())))
     }
 
@@ -522,16 +554,6 @@ impl Mailstore for FakeMailstore {
             uids.push(mailbox.insert(entry, modseq));
         }
         Ok(Appended { uid_validity: account.find(to)?.validity, uids })
-    }
-
-    fn recent(&self, mailbox: MailboxId, claim: bool) -> Result<Uid, MailError> {
-        let mut account = self.working()?;
-        let (mailbox, _) = account.find_mut(mailbox)?;
-        let first = mailbox.recent;
-        if claim {
-            mailbox.recent = Uid(mailbox.uid_next);
-        }
-        Ok(first)
     }
 
     fn quota(&self) -> Result<Quota, MailError> {

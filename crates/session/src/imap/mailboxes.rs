@@ -3,7 +3,7 @@
 use super::account::{Account, Outcome};
 use super::completion::Completion;
 use super::print;
-use base::mailbox::{MailError, MailboxInfo, MailboxStatus};
+use base::mailbox::{MailError, MailboxInfo};
 use base::{MailboxId, MailboxName, SpecialUse};
 use wire::imap::Code;
 use wire::imap::command::StatusItem;
@@ -73,7 +73,8 @@ impl Account {
         // RFC 7162 §3.1
         self.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
         let mailbox = self.existing(name)?;
-        let info = MailboxInfo { name: name.clone(), mailbox: Some(mailbox), subscribed: false, special_use: None };
+        let info =
+            MailboxInfo { name: name.clone(), mailbox: Some(mailbox), subscribed: false, special_use: None };
         self.status_line(&info, mailbox, items, out)?;
         Ok(Outcome::ok("STATUS completed"))
     }
@@ -87,10 +88,6 @@ impl Account {
         out: &mut Vec<u8>,
     ) -> Result<(), MailError> {
         let status = self.store.status(mailbox)?;
-        let recent = match items.contains(&StatusItem::Recent) {
-            true => self.recent(mailbox, &status)?,
-            false => 0,
-        };
         out.extend_from_slice(b"* STATUS ");
         print::mailbox(out, &info.name, self.enabled.utf8_names());
         out.extend_from_slice(b" (");
@@ -100,7 +97,7 @@ impl Account {
             }
             let (name, value) = match item {
                 StatusItem::Messages => ("MESSAGES", u64::from(status.messages)),
-                StatusItem::Recent => ("RECENT", recent),
+                StatusItem::Recent => ("RECENT", u64::from(status.recent)),
                 StatusItem::UidNext => ("UIDNEXT", u64::from(status.uid_next.0)),
                 StatusItem::UidValidity => ("UIDVALIDITY", u64::from(status.uid_validity.0)),
                 StatusItem::Unseen => ("UNSEEN", u64::from(status.unseen)),
@@ -124,16 +121,6 @@ impl Account {
         Ok(())
     }
 
-    /// Messages that no session was told of yet, and those that this one was told of first (RFC 3501 §6.3.10).
-    fn recent(&self, mailbox: MailboxId, status: &MailboxStatus) -> Result<u64, MailError> {
-        let first = self.store.recent(mailbox, false)?;
-        if first >= status.uid_next {
-            return Ok(0);
-        }
-        let uids = self.store.open(mailbox)?.uids;
-        Ok(uids.iter().filter(|uid| **uid >= first).count() as u64)
-    }
-
     pub(super) fn get_quota(&mut self, root: &str, out: &mut Vec<u8>) -> Result<Outcome, Completion> {
         if !root.is_empty() {
             return Err(Completion::no("no such quota root").code(Code::NonExistent));
@@ -142,7 +129,11 @@ impl Account {
         Ok(Outcome::ok("GETQUOTA completed"))
     }
 
-    pub(super) fn get_quota_root(&mut self, name: &MailboxName, out: &mut Vec<u8>) -> Result<Outcome, Completion> {
+    pub(super) fn get_quota_root(
+        &mut self,
+        name: &MailboxName,
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome, Completion> {
         out.extend_from_slice(b"* QUOTAROOT ");
         print::mailbox(out, name, self.enabled.utf8_names());
         out.extend_from_slice(b" \"\"\r\n");

@@ -349,7 +349,10 @@ impl Session {
                 self.actions.push_back(Action::Run);
             }
         }
-        if self.ended && !self.running && matches!(self.state, State::Start | State::Sasl(_) | State::LoggedIn(_)) {
+        if self.ended
+            && !self.running
+            && matches!(self.state, State::Start | State::Sasl(_) | State::LoggedIn(_))
+        {
             self.close();
         }
     }
@@ -413,7 +416,9 @@ impl Session {
             }
             CommandBody::StartTls => return self.start_tls(&tag),
             CommandBody::Login { user, password } => return self.login(tag, &user, password),
-            CommandBody::Authenticate { mechanism, initial } => return self.authenticate(tag, &mechanism, initial),
+            CommandBody::Authenticate { mechanism, initial } => {
+                return self.authenticate(tag, &mechanism, initial);
+            }
             _ => Completion::bad("log in first"),
         };
         self.send(out);

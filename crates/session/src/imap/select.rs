@@ -31,8 +31,11 @@ impl Account {
         self.describe(&info, &opened, select.read_only, out);
         let status = opened.status;
         let mut view = View::new(mailbox, select.read_only, opened);
-        let recent = self.store.recent(mailbox, !select.read_only)?;
-        view.add_recent(recent);
+        if select.read_only {
+            view.add_last_recent(status.recent);
+        } else {
+            view.add_recent(self.store.claim_recent(mailbox, status.uid_next)?);
+        }
         print::numbered(out, view.exists(), "EXISTS");
         if !self.enabled.rev2 {
             print::numbered(out, view.recent(), "RECENT");

@@ -105,8 +105,11 @@ pub(super) fn sync(
     };
     changed.retain(|entry| !is_own(entry) && !view.is_gone(entry.uid));
     if added {
-        let first = store.recent(view.mailbox, !view.read_only)?;
-        view.add_recent(first);
+        if view.read_only {
+            view.add_last_recent(store.status(view.mailbox)?.recent);
+        } else {
+            view.add_recent(store.claim_recent(view.mailbox, changes.uid_next)?);
+        }
     }
     if expunges == Expunges::Told {
         let (numbers, uids) = view.drop_gone();

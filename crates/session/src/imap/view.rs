@@ -127,6 +127,14 @@ impl View {
         }
     }
 
+    /// Remembers that so many of the last messages were not announced to a session that may write.
+    pub(super) fn add_last_recent(&mut self, count: u32) {
+        let first = self.uids.len().saturating_sub(count as usize);
+        if let Some(first) = self.uids.get(first).copied() {
+            self.add_recent(first);
+        }
+    }
+
     /// Whether a message was first announced to this session.
     pub(super) fn is_recent(&self, uid: Uid) -> bool {
         self.recent.iter().any(|(start, end)| (*start..*end).contains(&uid))

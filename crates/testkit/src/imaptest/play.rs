@@ -1,6 +1,6 @@
 //! Playing a script against a server.
 
-use super::script::{Command, Script, State, Step};
+use super::script::{Command, Mail, Script, State, Step};
 use super::value::{self, Matching, Value, Variables};
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -94,7 +94,7 @@ impl<'s> Player<'s> {
         if self.script.state >= State::Appended {
             for _ in 0..self.script.messages.unwrap_or(self.script.mail.len()) {
                 let mail = self.mail();
-                let parts = [format!("append \"{mailbox}\" "), mail, String::new()];
+                let parts = [format!("append \"{mailbox}\" {}", date(&mail)), mail.text, String::new()];
                 self.connections[0].send("setup", &parts)?;
                 self.connections[0].finish(&["setup".to_owned()])?;
             }
@@ -132,7 +132,7 @@ impl<'s> Player<'s> {
         }
     }
 
-    fn mail(&mut self) -> String {
+    fn mail(&mut self) -> Mail {
         let count = self.script.mail.len().max(1);
         let mail = self.script.mail.get(self.next_mail % count).cloned().unwrap_or_default();
         self.next_mail += 1;
@@ -174,9 +174,9 @@ impl<'s> Player<'s> {
                 let mailbox = self.variables.get("mailbox").cloned().unwrap_or_default();
                 parts[0] = format!("append {mailbox}");
             }
-            parts[0].push(' ');
             let mail = self.mail();
-            parts.push(mail);
+            parts[0].push_str(&format!(" {}", date(&mail)));
+            parts.push(mail.text);
             parts.push(String::new());
         }
         parts
@@ -203,6 +203,7 @@ impl<'s> Player<'s> {
 
     fn check_replies(&mut self, step: &Step, untagged: &[String]) -> Result<(), String> {
         let mut got: Vec<(Vec<Value>, Vec<u32>)> = Vec::new();
+        let mut matched = vec![false; untagged.len()];
         let mut expunged = Vec::new();
         for line in untagged {
             let values = value::parse(line).ok_or(format!("unbalanced reply {line}"))?;
@@ -212,22 +213,32 @@ impl<'s> Player<'s> {
         }
         for expected in &step.replies {
             let want = value::parse(&expected.text).ok_or(format!("unbalanced: {}", expected.text))?;
-            let found = got.iter().position(|(have, gone)| {
+            // One reply may be what two lines expect; one that none had yet goes first.
+            let mut order: Vec<usize> = (0..got.len()).collect();
+            order.sort_by_key(|at| matched[*at]);
+            let found = order.into_iter().find(|at| {
+                let (have, gone) = &got[*at];
                 let sequence = |n| present_number(n, gone);
                 Matching { variables: &mut self.variables, sequence: &sequence }.reply(&want, have)
             });
             match (expected.mark, found) {
-                ('*', Some(at)) => drop(got.remove(at)),
+                ('*', Some(at)) => matched[at] = true,
                 ('*', None) => return Err(format!("missing: * {}", expected.text)),
                 ('!', Some(_)) => return Err(format!("must not come: {}", expected.text)),
                 _ => {}
             }
         }
-        match (self.script.strict, got.first()) {
-            (true, Some((extra, _))) => Err(format!("unexpected: {extra:?}")),
+        let extra = got.iter().zip(&matched).find(|(_, matched)| !**matched);
+        match (self.script.strict, extra) {
+            (true, Some(((extra, _), _))) => Err(format!("unexpected: {extra:?}")),
             _ => Ok(()),
         }
     }
+}
+
+/// A message's date as an argument of APPEND.
+fn date(mail: &Mail) -> String {
+    if mail.date.is_empty() { String::new() } else { format!("\"{}\" ", mail.date) }
 }
 
 /// The number of an EXPUNGE reply.
@@ -255,13 +266,15 @@ fn last_text(line: &str) -> Option<String> {
 /// A client's connection.
 struct Connection {
     reader: BufReader<TcpStream>,
+    /// A tagged reply that came instead of leave to send a literal.
+    early: Option<String>,
 }
 
 impl Connection {
     fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let mut connection = Connection { reader: BufReader::new(stream) };
+        let mut connection = Connection { reader: BufReader::new(stream), early: None };
         connection.line()?;
         Ok(connection)
     }
@@ -278,6 +291,10 @@ impl Connection {
             self.write(&out)?;
             out.clear();
             let leave = self.line()?;
+            if leave.starts_with(tag) {
+                self.early = Some(leave);
+                return Ok(());
+            }
             if !leave.starts_with('+') {
                 return Err(io::Error::other(format!("no leave for a literal: {leave}")));
             }
@@ -296,7 +313,7 @@ impl Connection {
         let mut untagged = Vec::new();
         let mut tagged = HashMap::new();
         while tagged.len() < tags.len() {
-            let line = self.line()?;
+            let line = self.early.take().map_or_else(|| self.line(), Ok)?;
             let (tag, rest) = line.split_once(' ').unwrap_or((&line, ""));
             match tag {
                 "*" => untagged.push(rest.to_owned()),

@@ -35,7 +35,7 @@ pub struct Script {
     /// Whether only the expected untagged replies may come.
     pub strict: bool,
     /// The messages, with CRLF.
-    pub mail: Vec<String>,
+    pub mail: Vec<Mail>,
     /// What to do.
     pub steps: Vec<Step>,
 }
@@ -87,26 +87,42 @@ impl Script {
     }
 }
 
-/// The messages of an mbox file, without the blank line that ends each, lines ended by CRLF.
-fn messages(mbox: &str) -> Vec<String> {
-    let whole = format!("\n{}", mbox.trim_start_matches('\n'));
-    let bodies = whole.split("\nFrom ").skip(1);
-    let body = |text: &str| {
-        let message = text.split_once('\n').map_or("", |(_, rest)| rest);
-        let message = message.strip_suffix('\n').map_or_else(
-            || message.to_owned(),
-            |m| {
-                // Between messages the split took the line end that the blank line was made of.
-                if text.ends_with("\n\n") || m.is_empty() { m.to_owned() } else { format!("{m}\n") }
-            },
-        );
-        message.replace("\r\n", "\n").replace('\n', "\r\n")
-    };
-    bodies.map(body).collect()
+/// A message of an mbox file.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Mail {
+    /// Its lines, ended by CRLF, with the blank line that stands before the next message.
+    pub text: String,
+    /// Its internal date as APPEND takes it, from the `From ` line.
+    pub date: String,
 }
 
-fn parse(name: String, text: &str, mail: Vec<String>) -> Result<Script, String> {
-    let mut lines = text.lines().enumerate().map(|(n, l)| (n + 1, l)).peekable();
+/// The messages of an mbox file.
+fn messages(mbox: &str) -> Vec<Mail> {
+    let whole = format!("\n{}", mbox.trim_start_matches('\n'));
+    let mut pieces: Vec<String> = whole.split("\nFrom ").skip(1).map(str::to_owned).collect();
+    let last = pieces.len().saturating_sub(1);
+    // The split took a line end off all but the last.
+    pieces.iter_mut().take(last).for_each(|piece| piece.push('\n'));
+    let mail = |piece: &String| {
+        let (from, text) = piece.split_once('\n').unwrap_or((piece, ""));
+        Mail { text: text.replace("\r\n", "\n").replace('\n', "\r\n"), date: internal_date(from) }
+    };
+    pieces.iter().map(mail).collect()
+}
+
+/// `user  Fri Feb 22 17:06:23 2008 +0200` as `22-Feb-2008 17:06:23 +0200`; UTC where there is no zone.
+fn internal_date(from: &str) -> String {
+    let words: Vec<&str> = from.split_whitespace().collect();
+    match words.as_slice() {
+        [_, _, month, day, time, year, zone @ ..] => {
+            format!("{day:0>2}-{month}-{year} {time} {}", zone.first().unwrap_or(&"+0000"))
+        }
+        _ => String::new(),
+    }
+}
+
+fn parse(name: String, text: &str, mail: Vec<Mail>) -> Result<Script, String> {
+    let mut lines = text.split('\n').enumerate().map(|(n, l)| (n + 1, l)).peekable();
     let mut header = HashMap::new();
     for (_, line) in lines.by_ref() {
         if line.trim().is_empty() {
@@ -147,7 +163,9 @@ fn parse(name: String, text: &str, mail: Vec<String>) -> Result<Script, String> 
                 }
                 literal.push(next);
             };
-            parts.push(literal.join("\r\n"));
+            // `~{{{`: the octets as they stand.
+            let raw = parts.last().is_some_and(|before| before.ends_with('~'));
+            parts.push(literal.join(if raw { "\n" } else { "\r\n" }));
             parts.push(String::new());
         }
         reader.line(number, parts)?;

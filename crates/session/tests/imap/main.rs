@@ -1,0 +1,6 @@
+//! IMAP dialogues against the fake store: scenes as text, imaptest's scripts, and input that means no good.
+
+mod driver;
+mod hostile;
+mod scenes;
+mod suite;
