@@ -264,3 +264,69 @@ fn idle_connections_hold_nothing() {
     assert!(framer.is_idle());
     assert_eq!(framer.text.capacity(), 0);
 }
+
+/// Random mixtures of what commands are made of: cut anywhere, they give the same events, and what is kept of them
+/// stays within the limit.
+#[test]
+fn random_mixtures_read_the_same_in_any_pieces() {
+    let words: [&[u8]; 16] = [
+        b"a ",
+        b"NOOP",
+        b"APPEND ",
+        b"box ",
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b"{3}\r\n",
+        b"{3+}\r\n",
+        b"~{2+}\r\n",
+        b"{900+}\r\n",
+        b"{4000}\r\n",
+        b"{99999+}\r\n",
+        b"}",
+        b"{0}\r\n",
+        &[b'x'; 90],
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % below
+    };
+    for _ in 0..3000 {
+        let count = 1 + random(30);
+        let input: Vec<u8> = (0..count).flat_map(|_| words[random(words.len())]).copied().collect();
+        let (accept, logged_in) = (random(2) == 0, random(4) > 0);
+        let whole = events(&mut framer(logged_in), &[&input], accept);
+        let mut pieces: Vec<&[u8]> = Vec::new();
+        let mut rest = input.as_slice();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(1 + random(rest.len().min(20)));
+            pieces.push(piece);
+            rest = after;
+        }
+        let mut cut = framer(logged_in);
+        let mut seen = Vec::new();
+        for piece in pieces {
+            let more = events(&mut cut, &[piece], accept);
+            let closed = more.last().is_some_and(|last| last == "close");
+            join(&mut seen, more);
+            assert!(cut.text.len() <= 202);
+            if closed {
+                break;
+            }
+        }
+        assert_eq!(seen, whole, "{}", String::from_utf8_lossy(&input));
+    }
+}
+
+/// Appends events; message octets that were cut come together again.
+fn join(seen: &mut Vec<String>, more: Vec<String>) {
+    for event in more {
+        match (event.strip_prefix("data "), seen.last_mut().filter(|last| last.starts_with("data "))) {
+            (Some(data), Some(last)) => last.push_str(data),
+            _ => seen.push(event),
+        }
+    }
+}
