@@ -1,0 +1,306 @@
+//! The command line.
+
+mod run;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use run::run;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A secure mail server in one binary.
+///
+/// Without a configuration `mailward serve` starts a trial server on this machine that nobody else can reach, and
+/// prints what to do with it. With one, as root:
+///
+///   mailward config check
+///   mailward serve
+///   mailward domain add example.org
+///   mailward account add anna@example.org
+#[derive(Parser, Debug)]
+#[command(name = "mailward", version, verbatim_doc_comment)]
+pub struct Cli {
+    /// The configuration; given several times, the later files are laid over the earlier. Unless given:
+    /// /etc/mailward/mailward.toml, and trial mode if that isn't there.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the server; without a configuration, in trial mode
+    Serve,
+    /// Accounts: who has mail here
+    #[command(subcommand, after_help = ACCOUNT_EXAMPLES)]
+    Account(Account),
+    /// Domains whose mail is kept here
+    #[command(subcommand, after_help = DOMAIN_EXAMPLES)]
+    Domain(Domain),
+    /// Addresses that lead to accounts
+    #[command(subcommand, after_help = ALIAS_EXAMPLES)]
+    Alias(Alias),
+    /// Mail on its way to other servers
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Mail that is held
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+    /// Deleted mail that can be had back
+    #[command(subcommand, after_help = UNDELETE_EXAMPLES)]
+    Undelete(Undelete),
+    /// The configuration: is it right, and what does it say
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
+    Config(Config),
+    /// Print completions for a shell: mailward completion bash > /etc/bash_completion.d/mailward
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page: mailward man | man -l -
+    Man,
+}
+
+const ACCOUNT_EXAMPLES: &str = "Examples:
+  mailward account add anna@example.org            asks for the password
+  printf '%s' \"$PASSWORD\" | mailward account add anna@example.org --password-stdin
+  mailward account app-password add anna@example.org phone
+  mailward account quota anna@example.org --size '5 GiB' --messages 100000
+  mailward account list --json";
+
+const DOMAIN_EXAMPLES: &str = "Examples:
+  mailward domain add example.org
+  mailward domain catch-all example.org anna@example.org
+  mailward domain catch-all example.org --none";
+
+const ALIAS_EXAMPLES: &str = "Examples:
+  mailward alias add sales@example.org anna@example.org bert@example.org
+  mailward alias add anna.b@example.org anna@example.org --send-as    anna may send as anna.b, too";
+
+const UNDELETE_EXAMPLES: &str = "Examples:
+  mailward undelete list anna@example.org
+  mailward undelete restore anna@example.org 4711 4712
+  mailward undelete restore anna@example.org --all";
+
+const CONFIG_EXAMPLES: &str = "Examples:
+  mailward config check --config new.toml
+  mailward config show                       every key, its value, and where it comes from
+  mailward config show --explain             what each key means, too";
+
+/// `--json`, for commands that list.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct Listing {
+    /// One JSON object a line, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where a password comes from.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct PasswordSource {
+    /// Read the password from standard input instead of asking for it
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// Accounts.
+#[derive(Subcommand, Debug)]
+pub enum Account {
+    /// Add an account; its domain must be here already
+    Add {
+        /// Its address, which is also its log-in name
+        address: String,
+        #[command(flatten)]
+        source: PasswordSource,
+    },
+    /// List accounts with what they keep
+    List(Listing),
+    /// Set a new password; sessions with the old one are closed
+    Password {
+        /// Whose
+        address: String,
+        #[command(flatten)]
+        source: PasswordSource,
+    },
+    /// End log-in for an account and close its sessions; its mail is kept, and more is taken
+    Suspend {
+        /// Whose
+        address: String,
+    },
+    /// Let a suspended account log in again
+    Release {
+        /// Whose
+        address: String,
+    },
+    /// Remove an account and all its mail
+    Remove {
+        /// Whose
+        address: String,
+        /// Yes, and the mail can't be had back
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Passwords for single devices, which can be taken back one by one
+    #[command(subcommand, name = "app-password")]
+    AppPassword(AppPassword),
+    /// Limit what an account may keep; without limits given, lift them
+    Quota {
+        /// Whose
+        address: String,
+        /// Octets, such as "5 GiB"
+        #[arg(long)]
+        size: Option<String>,
+        /// Messages
+        #[arg(long)]
+        messages: Option<u64>,
+    },
+    /// What POP3 does with mail that it has served
+    Pop3 {
+        /// Whose
+        address: String,
+        /// "keep": only what the client deletes is gone; "classic": what was retrieved leaves the server
+        mode: Pop3Mode,
+    },
+}
+
+/// What POP3 does with mail that it has served.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pop3Mode {
+    /// It stays until the client deletes it
+    Keep,
+    /// It leaves the server, and stays recoverable for a while
+    Classic,
+}
+
+/// App passwords.
+#[derive(Subcommand, Debug)]
+pub enum AppPassword {
+    /// Make a password for a device; it is shown once
+    Add {
+        /// Whose
+        address: String,
+        /// Which device
+        label: String,
+    },
+    /// List devices that have one
+    List {
+        /// Whose
+        address: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Take one back; its sessions are closed
+    Revoke {
+        /// Whose
+        address: String,
+        /// Which device
+        label: String,
+    },
+}
+
+/// Domains.
+#[derive(Subcommand, Debug)]
+pub enum Domain {
+    /// Take mail for a domain
+    Add {
+        /// Its name
+        domain: String,
+    },
+    /// List domains
+    List(Listing),
+    /// Take no more mail for a domain that has no accounts and no aliases left
+    Remove {
+        /// Its name
+        domain: String,
+    },
+    /// Where mail for unknown addresses of a domain goes
+    CatchAll {
+        /// Its name
+        domain: String,
+        /// To this account
+        #[arg(required_unless_present = "none", conflicts_with = "none")]
+        account: Option<String>,
+        /// Nowhere: it is refused, as without a catch-all
+        #[arg(long)]
+        none: bool,
+    },
+}
+
+/// Aliases.
+#[derive(Subcommand, Debug)]
+pub enum Alias {
+    /// Add an alias, or give it other accounts
+    Add {
+        /// The address
+        address: String,
+        /// The accounts that get its mail
+        #[arg(required = true)]
+        accounts: Vec<String>,
+        /// They may also send from it
+        #[arg(long)]
+        send_as: bool,
+    },
+    /// List aliases
+    List(Listing),
+    /// Remove an alias
+    Remove {
+        /// The address
+        address: String,
+    },
+}
+
+/// The queue.
+#[derive(Subcommand, Debug)]
+pub enum Queue {
+    /// List what waits
+    List(Listing),
+}
+
+/// The quarantine.
+#[derive(Subcommand, Debug)]
+pub enum Quarantine {
+    /// List what is held, and why
+    List(Listing),
+}
+
+/// Deleted mail.
+#[derive(Subcommand, Debug)]
+pub enum Undelete {
+    /// List an account's deleted mail, newest first
+    List {
+        /// Whose
+        address: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Put deleted mail back where it was
+    Restore {
+        /// Whose
+        address: String,
+        /// The numbers that `undelete list` shows
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        mail: Vec<u64>,
+        /// All of it
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// The configuration.
+#[derive(Subcommand, Debug)]
+pub enum Config {
+    /// Say whether the configuration is right, certificates included; exit 1 if it isn't
+    Check,
+    /// Print every key with its value and where it comes from; the output can be read as a configuration
+    Show {
+        /// Say what each key means, too
+        #[arg(long)]
+        explain: bool,
+    },
+}

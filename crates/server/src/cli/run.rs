@@ -1,0 +1,289 @@
+//! Does what the command line says.
+
+use super::table::table;
+use super::*;
+use crate::config::{self, Certificates, ConfigError, Size, Style, Written};
+use crate::control::{self, Password, Request, Response};
+use crate::{serve, trial};
+use base::Secret;
+use clap::CommandFactory;
+use serde::Serialize;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Octets of a password on standard input.
+const MOST_PASSWORD: u64 = 1024;
+
+/// Runs a command; its exit code.
+pub fn run(cli: Cli) -> ExitCode {
+    let files = files(cli.config);
+    let outcome = match cli.command {
+        Command::Serve => return serve_with(&files),
+        Command::Config(command) => configuration(&files, &command),
+        Command::Completion { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mailward", &mut out);
+            print(&out)
+        }
+        Command::Man => manual().and_then(|page| print(&page)),
+        Command::Account(command) => account(command).and_then(|(request, json)| ask(&files, &request, json)),
+        Command::Domain(command) => domain(command).and_then(|(request, json)| ask(&files, &request, json)),
+        Command::Alias(command) => alias(command).and_then(|(request, json)| ask(&files, &request, json)),
+        Command::Queue(Queue::List(listing)) => ask(&files, &Request::QueueList, listing.json),
+        Command::Quarantine(Quarantine::List(listing)) => ask(&files, &Request::QuarantineList, listing.json),
+        Command::Undelete(command) => {
+            let (request, json) = undelete(command);
+            ask(&files, &request, json)
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => fail(&why),
+    }
+}
+
+fn fail(why: &str) -> ExitCode {
+    eprintln!("mailward: {why}");
+    ExitCode::FAILURE
+}
+
+/// Nothing: trial mode.
+fn files(named: Vec<PathBuf>) -> Vec<PathBuf> {
+    let standard = Path::new(config::STANDARD_FILE);
+    if named.is_empty() && standard.exists() { vec![standard.into()] } else { named }
+}
+
+fn written(files: &[PathBuf]) -> Result<Written, ConfigError> {
+    if files.is_empty() { trial::written() } else { Written::read(files) }
+}
+
+fn serve_with(files: &[PathBuf]) -> ExitCode {
+    let config = if files.is_empty() { trial::prepare() } else { config::load(files) };
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => return fail(&error.to_string()),
+    };
+    match crate::log::start(&config) {
+        Ok(()) => serve::run(config),
+        Err(why) => fail(&why),
+    }
+}
+
+fn configuration(files: &[PathBuf], command: &Config) -> Result<(), String> {
+    let written = written(files).map_err(|e| e.to_string())?;
+    match command {
+        Config::Show { explain } => {
+            let style = if *explain { Style::Explained } else { Style::Origin };
+            print(config::show(&written, style).as_bytes())
+        }
+        Config::Check => {
+            let config = written.convert(files).map_err(|e| e.to_string())?;
+            if let Certificates::Files(sources) = config.certificates {
+                net::Tls::load(sources).map_err(|e| e.to_string())?;
+            }
+            print(b"the configuration is right\n")
+        }
+    }
+}
+
+fn account(command: Account) -> Result<(Request, bool), String> {
+    let request = match command {
+        Account::Add { address, source } => Request::AccountAdd { password: password(source)?, address },
+        Account::List(listing) => return Ok((Request::AccountList, listing.json)),
+        Account::Password { address, source } => {
+            Request::AccountPassword { password: password(source)?, address }
+        }
+        Account::Suspend { address } => Request::AccountSuspend { address },
+        Account::Release { address } => Request::AccountRelease { address },
+        Account::Remove { address, yes } => {
+            if !yes {
+                confirm(
+                    &format!("{address} and all its mail will be gone for good. Type the address to go on: "),
+                    &address,
+                )?;
+            }
+            Request::AccountRemove { address }
+        }
+        Account::AppPassword(AppPassword::Add { address, label }) => {
+            Request::AppPasswordAdd { address, label }
+        }
+        Account::AppPassword(AppPassword::List { address, listing }) => {
+            return Ok((Request::AppPasswordList { address }, listing.json));
+        }
+        Account::AppPassword(AppPassword::Revoke { address, label }) => {
+            Request::AppPasswordRevoke { address, label }
+        }
+        Account::Quota { address, size, messages } => {
+            let octets = size.map(|text| text.parse::<Size>()).transpose()?.map(|size| size.0);
+            Request::AccountQuota { address, octets, messages }
+        }
+        Account::Pop3 { address, mode } => Request::AccountPop3 { address, keep: mode == Pop3Mode::Keep },
+    };
+    Ok((request, false))
+}
+
+fn domain(command: Domain) -> Result<(Request, bool), String> {
+    Ok(match command {
+        Domain::Add { domain } => (Request::DomainAdd { domain }, false),
+        Domain::List(listing) => (Request::DomainList, listing.json),
+        Domain::Remove { domain } => (Request::DomainRemove { domain }, false),
+        Domain::CatchAll { domain, account, none: _ } => (Request::DomainCatchAll { domain, account }, false),
+    })
+}
+
+fn alias(command: Alias) -> Result<(Request, bool), String> {
+    Ok(match command {
+        Alias::Add { address, accounts, send_as } => {
+            (Request::AliasAdd { address, accounts, send_as }, false)
+        }
+        Alias::List(listing) => (Request::AliasList, listing.json),
+        Alias::Remove { address } => (Request::AliasRemove { address }, false),
+    })
+}
+
+fn undelete(command: Undelete) -> (Request, bool) {
+    match command {
+        Undelete::List { address, listing } => (Request::UndeleteList { address }, listing.json),
+        Undelete::Restore { address, mail, all } => (Request::UndeleteRestore { address, mail, all }, false),
+    }
+}
+
+fn ask(files: &[PathBuf], request: &Request, json: bool) -> Result<(), String> {
+    let socket = written(files).map_err(|e| e.to_string())?.control_socket();
+    let response = control::ask(&socket, request).map_err(|e| e.to_string())?;
+    match response {
+        Response::Failed(why) => Err(why),
+        other => print(render(&other, json).as_bytes()),
+    }
+}
+
+fn render(response: &Response, json: bool) -> String {
+    match response {
+        Response::Done(text) | Response::Failed(text) => format!("{text}\n"),
+        Response::AppPassword(Password(secret)) => format!("{}\n", secret.expose_str().unwrap_or("")),
+        Response::Accounts(rows) => {
+            list(rows, json, &["ADDRESS", "STATE", "OCTETS", "OF", "MESSAGES", "OF", "POP3"], |r| {
+                let pop3 = if r.pop3_keeps { "keep" } else { "classic" };
+                let (octets, messages) = (limit(r.octets_limit), limit(r.messages_limit));
+                vec![
+                    r.address.clone(),
+                    r.state.clone(),
+                    r.octets.to_string(),
+                    octets,
+                    r.messages.to_string(),
+                    messages,
+                    pop3.into(),
+                ]
+            })
+        }
+        Response::AppPasswords(rows) => {
+            list(rows, json, &["DEVICE", "MADE"], |r| vec![r.label.clone(), r.made.clone()])
+        }
+        Response::Domains(rows) => list(rows, json, &["DOMAIN", "CATCH-ALL"], |r| {
+            vec![r.domain.clone(), r.catch_all.clone().unwrap_or_else(|| "-".into())]
+        }),
+        Response::Aliases(rows) => list(rows, json, &["ADDRESS", "ACCOUNTS", "SEND AS"], |r| {
+            vec![r.address.clone(), r.accounts.join(" "), if r.send_as { "yes" } else { "no" }.into()]
+        }),
+        Response::Queue(rows) => list(rows, json, &["ID", "SINCE", "OCTETS", "FROM", "TO", "TRACE"], |r| {
+            vec![
+                r.id.to_string(),
+                r.since.clone(),
+                r.size.to_string(),
+                path(&r.from),
+                r.to.clone(),
+                r.trace.clone(),
+            ]
+        }),
+        Response::Quarantine(rows) => list(rows, json, &["ID", "SINCE", "FROM", "TO", "WHY", "TRACE"], |r| {
+            vec![
+                r.id.to_string(),
+                r.since.clone(),
+                path(&r.from),
+                r.to.clone(),
+                r.reason.clone(),
+                r.trace.clone(),
+            ]
+        }),
+        Response::Deleted(rows) => {
+            list(rows, json, &["NUMBER", "DELETED", "MAILBOX", "OCTETS", "SUBJECT"], |r| {
+                vec![
+                    r.mail.to_string(),
+                    r.deleted.clone(),
+                    r.mailbox.clone(),
+                    r.size.to_string(),
+                    r.subject.clone(),
+                ]
+            })
+        }
+    }
+}
+
+fn list<T: Serialize>(rows: &[T], json: bool, heading: &[&str], cells: impl Fn(&T) -> Vec<String>) -> String {
+    if !json {
+        return table(heading, &rows.iter().map(cells).collect::<Vec<_>>());
+    }
+    rows.iter().filter_map(|row| serde_json::to_string(row).ok()).map(|line| line + "\n").collect()
+}
+
+fn limit(limit: Option<u64>) -> String {
+    limit.map_or_else(|| "-".into(), |n| n.to_string())
+}
+
+fn path(reverse_path: &str) -> String {
+    if reverse_path.is_empty() { "<>".into() } else { reverse_path.into() }
+}
+
+/// A password from standard input, its line end left out, or asked for twice.
+fn password(source: PasswordSource) -> Result<Password, String> {
+    let secret = if source.password_stdin {
+        let mut octets = zeroize::Zeroizing::new(Vec::new());
+        let failed = |e: io::Error| format!("cannot read the password: {e}");
+        io::stdin().take(MOST_PASSWORD + 1).read_to_end(&mut octets).map_err(failed)?;
+        if octets.len() as u64 > MOST_PASSWORD {
+            return Err("the password is too long".into());
+        }
+        let text = std::str::from_utf8(&octets).map_err(|_| "the password is not UTF-8")?;
+        Secret::new(text.trim_end_matches(['\r', '\n']))
+    } else if io::stdin().is_terminal() {
+        let ask = |prompt: &str| {
+            rpassword::prompt_password(prompt).map_err(|e| format!("cannot ask for the password: {e}"))
+        };
+        let first = Secret::new(ask("Password: ")?);
+        if first != Secret::new(ask("Once more: ")?) {
+            return Err("the two differ; nothing was changed".into());
+        }
+        first
+    } else {
+        return Err(
+            "there is no terminal to ask for the password: give it on standard input with --password-stdin"
+                .into(),
+        );
+    };
+    if secret.expose().is_empty() { Err("the password is empty".into()) } else { Ok(Password(secret)) }
+}
+
+fn confirm(prompt: &str, expected: &str) -> Result<(), String> {
+    if !io::stdin().is_terminal() {
+        return Err("there is no terminal to confirm at: say --yes if you are sure".into());
+    }
+    eprint!("{prompt}");
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(|e| e.to_string())?;
+    if line.trim() == expected { Ok(()) } else { Err("nothing was removed".into()) }
+}
+
+fn manual() -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(|e| e.to_string())?;
+    Ok(out)
+}
+
+/// A reader that went away (`| head`) is no failure.
+fn print(octets: &[u8]) -> Result<(), String> {
+    match io::stdout().write_all(octets) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.to_string()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,37 @@
+use super::*;
+use clap::CommandFactory;
+
+#[test]
+fn definitions_are_consistent() {
+    Cli::command().debug_assert();
+}
+
+fn check(line: &str, right: bool) {
+    let outcome = Cli::try_parse_from(line.split(' '));
+    assert_eq!(outcome.is_ok(), right, "{line}: {:?}", outcome.err().map(|e| e.to_string()));
+}
+
+#[test]
+fn what_scripts_depend_on() {
+    check("mailward serve", true);
+    check("mailward serve --config a.toml", true);
+    check("mailward --config a.toml serve", true);
+    check("mailward account add a@example.test --password-stdin --config a.toml", true);
+    check("mailward account list --json", true);
+    check("mailward account app-password add a@example.test phone", true);
+    check("mailward domain catch-all example.test a@example.test", true);
+    check("mailward domain catch-all example.test --none", true);
+    check("mailward domain catch-all example.test", false);
+    check("mailward domain catch-all example.test a@example.test --none", false);
+    check("mailward alias add b@example.test", false);
+    check("mailward alias add b@example.test a@example.test --send-as", true);
+    check("mailward queue list --json", true);
+    check("mailward quarantine list", true);
+    check("mailward undelete restore a@example.test 3 4", true);
+    check("mailward undelete restore a@example.test", false);
+    check("mailward config check", true);
+    check("mailward config show", true);
+    check("mailward completion bash", true);
+    check("mailward man", true);
+    check("mailward", false);
+}

@@ -1,0 +1,335 @@
+//! The configuration as it is written: every key with what it means and its default. Nothing here is checked beyond
+//! its type; `super` turns it into values that are right.
+
+use super::quantity::{Network, Size, Span};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A key with what it means.
+pub struct Key {
+    /// Its name within its section.
+    pub name: &'static str,
+    /// What it means, a line each.
+    pub help: &'static [&'static str],
+}
+
+/// Defines a section: its keys, each with its help, type and default, stand in one place.
+macro_rules! section {
+    ($(#[doc = $about:literal])* $section:ident { $( $(#[doc = $help:literal])+ $key:ident: $kind:ty = $default:expr, )* }) => {
+        $(#[doc = $about])*
+        #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $section {
+            $( $(#[doc = $help])+ pub $key: $kind, )*
+        }
+
+        impl Default for $section {
+            fn default() -> Self {
+                $section { $( $key: $default, )* }
+            }
+        }
+
+        impl $section {
+            /// Every key.
+            pub const KEYS: &'static [Key] = &[$( Key { name: stringify!($key), help: &[$($help),+] }, )*];
+        }
+    };
+}
+
+section! {
+    /// The server itself.
+    Server {
+        /// The name this server greets with and puts into Received: its MX record and its certificate name it, and
+        /// its address points back to it.
+        hostname: String = String::new(),
+        /// Where everything is kept.
+        data: PathBuf = "/var/lib/mailward".into(),
+        /// The store's key. It lies outside the data directory; keep a copy, without it the mail is lost.
+        key_file: PathBuf = "/etc/mailward/store.key".into(),
+        /// Where the commands reach the running server. Unless set: control.sock in the data directory.
+        control_socket: Option<PathBuf> = None,
+        /// Networks on which a service may go without TLS (tls = "off"); loopback always may. They may not relay.
+        trusted_networks: Vec<Network> = Vec::new(),
+    }
+}
+
+section! {
+    /// A service that listens.
+    Service {
+        /// Whether it listens at all.
+        enabled: bool = false,
+        /// "implicit" (TLS from the first octet), "starttls", or "off" (loopback and trusted networks only). The port
+        /// follows it.
+        tls: TlsMode = TlsMode::Implicit,
+        /// Where it listens.
+        addresses: Vec<String> = vec!["0.0.0.0".into(), "::".into()],
+        /// Its port. Unless set it follows tls: 465 or 587, 993 or 143, 995 or 110; always 25 for smtp.
+        port: Option<u16> = None,
+        /// A second door of the same service: a table with tls, addresses and port of its own. Unless set, tls is
+        /// the other one of "implicit" and "starttls", and the addresses are the same.
+        also: Option<Also> = None,
+    }
+}
+
+section! {
+    /// A second door.
+    Also {
+        /// As above.
+        tls: Option<TlsMode> = None,
+        /// As above.
+        addresses: Option<Vec<String>> = None,
+        /// As above.
+        port: Option<u16> = None,
+    }
+}
+
+/// How a service is secured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// TLS from the first octet.
+    Implicit,
+    /// In the clear, with the command that starts TLS; no log-in before it.
+    Starttls,
+    /// In the clear.
+    Off,
+}
+
+section! {
+    /// Certificates.
+    Tls {
+        /// Certificate chains and keys in PEM: { cert = "FILE", key = "FILE" }, the default one first. Each is used
+        /// for the names it holds, and read again when its files change.
+        certificates: Vec<CertificateFiles> = Vec::new(),
+        /// Make a certificate that nobody else trusts, kept in the data directory: for trying things out.
+        self_signed: bool = false,
+        /// How long a handshake may take.
+        handshake_wait: Span = span(30),
+    }
+}
+
+/// A certificate's files.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    /// The chain.
+    pub cert: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
+section! {
+    /// Log-in.
+    Auth {
+        /// Allow log-in in the clear for clients on this machine, where the service has no TLS. For load generators.
+        plaintext_on_loopback: bool = false,
+        /// Offer SCRAM-SHA-256, for which a verifier is kept beside the password's hash.
+        scram: bool = true,
+        /// Memory for one password's hash (Argon2id).
+        argon2_memory: Size = Size(19 << 20),
+        /// Passes over it.
+        argon2_passes: u32 = 2,
+        /// Passwords hashed at the same time; others wait.
+        hash_threads: usize = 2,
+        /// How long a log-in that was right is remembered, so that the next one with the same password is quick.
+        remember: Span = span(600),
+        /// How long the answer to a wrong log-in is held back.
+        failure_delay: Span = span(1),
+        /// Turn an address block away for a while after too many failed log-ins.
+        bans: bool = true,
+        /// Failed log-ins of an address block within ban_window that bring a ban.
+        ban_after: u64 = 20,
+        /// The time within which they are counted.
+        ban_window: Span = span(600),
+        /// How long a ban lasts.
+        ban_time: Span = span(900),
+    }
+}
+
+section! {
+    /// The store.
+    Store {
+        /// How long deleted mail can be had back by its owner.
+        keep_deleted: Span = span(14 * 86_400),
+        /// Free disk space below which no more mail is taken.
+        least_free: Size = Size(512 << 20),
+        /// Keep an index of words, so that SEARCH is quick.
+        index_text: bool = true,
+        /// What a new account may keep; 0 is no limit.
+        quota: Size = Size(0),
+        /// Messages that a new account may keep; 0 is no limit.
+        quota_messages: u64 = 0,
+    }
+}
+
+section! {
+    /// The domain name system.
+    Dns {
+        /// Resolvers to ask, as ADDRESS or ADDRESS:PORT, and nobody else. Unless set: those of /etc/resolv.conf.
+        servers: Vec<String> = Vec::new(),
+        /// "builtin" (the root zone's keys), "none" (every answer counts as insecure), or a file of DNSKEY records.
+        trust_anchor: String = "builtin".into(),
+    }
+}
+
+section! {
+    /// Screening.
+    Screen {
+        /// Record what the content checks find without acting on it: for benchmarks.
+        record_only: bool = false,
+    }
+}
+
+section! {
+    /// The log, written to standard error.
+    Log {
+        /// "error", "warn", "info", "debug" or "trace"; also by module: "info,store=debug".
+        level: String = "info".into(),
+        /// "text" or "json".
+        format: LogFormat = LogFormat::Text,
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line to read.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+section! {
+    /// What peers may make us keep, count or wait for.
+    Limits {
+        /// Size of a message.
+        message: Size = octets(base().message_octets as usize),
+        /// Size of a message's header.
+        header: Size = octets(base().header_octets),
+        /// Fields of a message's header.
+        header_fields: usize = base().header_fields,
+        /// Length of one line of a message. What is taken is kept unchanged.
+        line: Size = octets(base().line_octets),
+        /// Recipients of one message.
+        recipients: usize = base().recipients,
+        /// Length of an SMTP or POP3 command.
+        command: Size = octets(base().command_octets),
+        /// Messages in one SMTP session.
+        mails_per_session: usize = base().mails_per_session,
+        /// Errors in one session before we hang up.
+        errors: usize = base().errors,
+        /// Failed log-ins in one session before we hang up.
+        failed_logins: usize = base().failed_logins,
+        /// Received fields after which a message is taken to loop.
+        received_fields: usize = base().received_fields,
+        /// MIME parts of a message that are looked at one by one.
+        parts: usize = base().parts,
+        /// How deep MIME parts may nest.
+        nesting: usize = base().nesting,
+        /// Length of an IMAP command, small literals included.
+        imap_command: Size = octets(base().imap_command_octets),
+        /// The same before log-in.
+        imap_preauth: Size = octets(base().imap_preauth_octets),
+        /// How long a peer may be silent before log-in and within a command.
+        command_wait: Span = Span(base().command_wait),
+        /// How long an SMTP client may take for a whole message.
+        message_wait: Span = Span(base().message_wait),
+        /// How long a logged-in IMAP client may be silent.
+        imap_idle: Span = Span(base().imap_idle),
+        /// How long a logged-in POP3 client may be silent.
+        pop3_idle: Span = Span(base().pop3_idle),
+        /// Connections in all.
+        connections: usize = base().connections,
+        /// Connections of one address block (an IPv4 address, an IPv6 /64).
+        connections_per_peer: usize = base().connections_per_peer,
+        /// Mailboxes of one account.
+        mailboxes: usize = base().mailboxes,
+        /// Keywords in one mailbox.
+        keywords: usize = base().keywords,
+    }
+}
+
+/// The whole file.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    /// The server itself.
+    pub server: Server,
+    /// Mail from other servers.
+    pub smtp: Service,
+    /// Mail from our users.
+    pub submission: Service,
+    /// IMAP.
+    pub imap: Service,
+    /// POP3.
+    pub pop3: Service,
+    /// Certificates.
+    pub tls: Tls,
+    /// Log-in.
+    pub auth: Auth,
+    /// The store.
+    pub store: Store,
+    /// The domain name system.
+    pub dns: Dns,
+    /// Screening.
+    pub screen: Screen,
+    /// The log.
+    pub log: Log,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// Closed unless opened: 25, 465 and 993.
+impl Default for RawConfig {
+    fn default() -> Self {
+        let open = Service { enabled: true, ..Service::default() };
+        RawConfig {
+            server: Server::default(),
+            smtp: Service { tls: TlsMode::Starttls, ..open.clone() },
+            submission: open.clone(),
+            imap: open,
+            pop3: Service::default(),
+            tls: Tls::default(),
+            auth: Auth::default(),
+            store: Store::default(),
+            dns: Dns::default(),
+            screen: Screen::default(),
+            log: Log::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Every section with what it is about and its keys, in the order in which they are shown.
+pub const SECTIONS: &[(&str, &str, &[Key])] = &[
+    ("server", "The server itself.", Server::KEYS),
+    ("smtp", "Mail from other servers, on port 25. Its tls is \"starttls\" or \"off\".", Service::KEYS),
+    ("smtp.also", "A second port for mail from other servers.", Also::KEYS),
+    ("submission", "Mail from our users' programs, after log-in.", Service::KEYS),
+    ("submission.also", "A second door for submission, such as port 587 beside 465.", Also::KEYS),
+    ("imap", "Reading mail by IMAP.", Service::KEYS),
+    ("imap.also", "A second door for IMAP, such as port 143 beside 993.", Also::KEYS),
+    ("pop3", "Fetching mail by POP3.", Service::KEYS),
+    ("pop3.also", "A second door for POP3, such as port 110 beside 995.", Also::KEYS),
+    ("tls", "Certificates.", Tls::KEYS),
+    ("auth", "Log-in.", Auth::KEYS),
+    ("store", "Where mail is kept.", Store::KEYS),
+    ("dns", "The domain name system.", Dns::KEYS),
+    ("screen", "Screening.", Screen::KEYS),
+    ("log", "The log.", Log::KEYS),
+    ("limits", "What peers may make the server keep, count or wait for.", Limits::KEYS),
+];
+
+fn base() -> base::Limits {
+    base::Limits::default()
+}
+
+fn octets(count: usize) -> Size {
+    Size(count as u64)
+}
+
+fn span(seconds: u64) -> Span {
+    Span(Duration::from_secs(seconds))
+}

@@ -1,0 +1,339 @@
+//! How commands reach the running server: a Unix socket in the data directory, mode 0600, one JSON object a line,
+//! request and response in turn.
+
+use base::{BoxFuture, Secret};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, fs};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+/// Octets of a request.
+const MOST_REQUEST: u64 = 64 * 1024;
+
+/// Octets of a response: lists of everything a server of 50,000 accounts has.
+const MOST_RESPONSE: u64 = 256 * 1024 * 1024;
+
+/// Commands served at the same time.
+const AT_ONCE: usize = 16;
+
+/// How long a command may take to say what it wants, and to read the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a command waits for the server's answer.
+const ANSWER: Duration = Duration::from_secs(120);
+
+/// What a command wants.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Request {
+    /// A new account.
+    AccountAdd { address: String, password: Password },
+    /// Every account.
+    AccountList,
+    /// A new password.
+    AccountPassword { address: String, password: Password },
+    /// No more log-in; mail is still taken.
+    AccountSuspend { address: String },
+    /// Log-in again.
+    AccountRelease { address: String },
+    /// The account and its mail are gone.
+    AccountRemove { address: String },
+    /// What it may keep; `None` is no limit.
+    AccountQuota { address: String, octets: Option<u64>, messages: Option<u64> },
+    /// Whether POP3 keeps what it has served.
+    AccountPop3 { address: String, keep: bool },
+    /// A password for one device, made by the server and told once.
+    AppPasswordAdd { address: String, label: String },
+    /// The devices that have one.
+    AppPasswordList { address: String },
+    /// Takes one back.
+    AppPasswordRevoke { address: String, label: String },
+    /// A domain becomes ours.
+    DomainAdd { domain: String },
+    /// Every domain.
+    DomainList,
+    /// It is ours no more.
+    DomainRemove { domain: String },
+    /// Where mail for unknown addresses goes; `None`: nowhere, it is refused.
+    DomainCatchAll { domain: String, account: Option<String> },
+    /// An alias, or its new targets.
+    AliasAdd { address: String, accounts: Vec<String>, send_as: bool },
+    /// Every alias.
+    AliasList,
+    /// It is gone.
+    AliasRemove { address: String },
+    /// What waits to be delivered to other servers.
+    QueueList,
+    /// What is held.
+    QuarantineList,
+    /// An account's deleted mail that can be had back.
+    UndeleteList { address: String },
+    /// Puts it back where it was: these messages, or all.
+    UndeleteRestore { address: String, mail: Vec<u64>, all: bool },
+}
+
+/// What the server answers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "is", content = "of", rename_all = "kebab-case")]
+pub enum Response {
+    /// It is done; a line for the person.
+    Done(String),
+    /// It is not done; why, and what to do.
+    Failed(String),
+    /// A new app password, told this once.
+    AppPassword(Password),
+    /// Accounts.
+    Accounts(Vec<AccountRow>),
+    /// App passwords.
+    AppPasswords(Vec<AppPasswordRow>),
+    /// Domains.
+    Domains(Vec<DomainRow>),
+    /// Aliases.
+    Aliases(Vec<AliasRow>),
+    /// The queue.
+    Queue(Vec<QueueRow>),
+    /// The quarantine.
+    Quarantine(Vec<QuarantineRow>),
+    /// Deleted mail.
+    Deleted(Vec<DeletedRow>),
+}
+
+/// An account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AccountRow {
+    pub address: String,
+    /// `active` or `suspended`.
+    pub state: String,
+    pub octets: u64,
+    pub octets_limit: Option<u64>,
+    pub messages: u64,
+    pub messages_limit: Option<u64>,
+    pub pop3_keeps: bool,
+}
+
+/// A device's password.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AppPasswordRow {
+    pub label: String,
+    /// RFC 3339.
+    pub made: String,
+}
+
+/// A domain.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DomainRow {
+    pub domain: String,
+    pub catch_all: Option<String>,
+}
+
+/// An alias.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AliasRow {
+    pub address: String,
+    pub accounts: Vec<String>,
+    pub send_as: bool,
+}
+
+/// A queue entry.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct QueueRow {
+    pub id: u64,
+    pub trace: String,
+    pub from: String,
+    pub to: String,
+    pub size: u64,
+    pub since: String,
+}
+
+/// A quarantine entry.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct QuarantineRow {
+    pub id: u64,
+    pub trace: String,
+    pub from: String,
+    pub to: String,
+    pub reason: String,
+    pub since: String,
+}
+
+/// A deleted message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeletedRow {
+    pub mail: u64,
+    pub mailbox: String,
+    pub subject: String,
+    pub size: u64,
+    pub deleted: String,
+}
+
+/// A password on its way over the socket; hidden in debug output.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Password(pub Secret);
+
+impl Serialize for Password {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text =
+            self.0.expose_str().ok_or_else(|| serde::ser::Error::custom("the password is not UTF-8"))?;
+        serializer.serialize_str(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Password(Secret::new(text)))
+    }
+}
+
+/// Does what commands want.
+pub trait Admin: Send + Sync {
+    /// One request; a failure is a response too.
+    fn handle(&self, request: Request) -> BoxFuture<'_, Response>;
+}
+
+/// The server's end. Dropped, its file is removed.
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Listens. A file that an earlier server left behind is replaced; a server that answers there is an error.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server is running with this data"));
+        }
+        // Made under another name and moved, so that it is never there with other rights than its owner's.
+        let new = path.with_extension("new");
+        match fs::remove_file(&new) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&new)?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
+        fs::rename(&new, path)?;
+        Ok(Control { listener, path: path.into() })
+    }
+
+    /// Serves for ever; drop the future to stop.
+    pub async fn serve(self, admin: Arc<dyn Admin>) {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, _)) if is_ours(&stream) => {
+                    let admin = admin.clone();
+                    tokio::spawn(async move {
+                        // A command that breaks off is not the server's trouble.
+                        let _ = talk(stream, &*admin).await;
+                        drop(place);
+                    });
+                }
+                Ok(_) => tracing::warn!("control socket: a stranger was turned away"),
+                Err(error) => {
+                    tracing::warn!(%error, "control socket");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // It may be gone with its directory.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The file's mode says it already; this says it again for a directory that was copied with other rights.
+fn is_ours(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn talk(stream: UnixStream, admin: &dyn Admin) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut reader = tokio::io::BufReader::new(read);
+    loop {
+        let mut line = Vec::new();
+        let mut bounded = (&mut reader).take(MOST_REQUEST);
+        if tokio::time::timeout(PATIENCE, bounded.read_until(b'\n', &mut line)).await?? == 0 {
+            return Ok(());
+        }
+        let whole = line.last() == Some(&b'\n');
+        let response = match serde_json::from_slice(&line) {
+            Ok(request) if whole => admin.handle(request).await,
+            _ => Response::Failed(
+                "the server does not understand this request: are both of one version?".into(),
+            ),
+        };
+        let mut answer = serde_json::to_vec(&response)?;
+        answer.push(b'\n');
+        tokio::time::timeout(PATIENCE, write.write_all(&answer)).await??;
+        if !whole {
+            return Ok(());
+        }
+    }
+}
+
+/// Why a command got no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// No server listens there.
+    NotRunning(PathBuf),
+    /// It may not be asked by this user.
+    NotAllowed(PathBuf),
+    /// The talk broke off.
+    Broken(String),
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoAnswer::NotRunning(path) => write!(
+                f,
+                "the server is not running (nobody answers at {}).\nStart it with `mailward serve`, with the same \
+                 --config, or from the same directory in trial mode.",
+                path.display()
+            ),
+            NoAnswer::NotAllowed(path) => {
+                write!(
+                    f,
+                    "this user may not talk to the server at {}: run the command as its user, or as root",
+                    path.display()
+                )
+            }
+            NoAnswer::Broken(why) => write!(f, "the server broke off: {why}"),
+        }
+    }
+}
+
+/// A command's end: asks and waits.
+pub fn ask(path: &Path, request: &Request) -> Result<Response, NoAnswer> {
+    let mut stream = std::os::unix::net::UnixStream::connect(path).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => NoAnswer::NotRunning(path.into()),
+        io::ErrorKind::PermissionDenied => NoAnswer::NotAllowed(path.into()),
+        _ => NoAnswer::Broken(format!("{}: {e}", path.display())),
+    })?;
+    exchange(&mut stream, request).map_err(|e| NoAnswer::Broken(e.to_string()))
+}
+
+fn exchange(stream: &mut std::os::unix::net::UnixStream, request: &Request) -> io::Result<Response> {
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = zeroize::Zeroizing::new(serde_json::to_vec(request)?);
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = Vec::new();
+    BufReader::new(stream).take(MOST_RESPONSE).read_until(b'\n', &mut answer)?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_slice(&answer)?)
+}
