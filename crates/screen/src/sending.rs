@@ -2,9 +2,11 @@
 
 use base::{Address, BoxFuture, Reply, ReversePath};
 use gate::{
-    Check, Content, ContentEvidence, Finding, Item, Origin, Sender, SenderEvidence, Unsure, Verdict,
+    Check, Content, ContentEvidence, Finding, Item, Origin, Sender, SenderEvidence, Spooled, Unsure, Verdict,
 };
 use std::future::ready;
+use std::io;
+use wire::mime::address::{self, Mailbox};
 
 /// The reverse-path of a logged-in account is its own. The null path is allowed: receipts are sent with it.
 pub struct OwnReversePath;
@@ -43,30 +45,37 @@ impl Check<Content> for OwnFrom {
 
     fn judge<'a>(&'a self, asked: &'a ContentEvidence<'_>) -> BoxFuture<'a, Result<Verdict, Unsure>> {
         let verdict = match (asked.origin, asked.account) {
-            (Origin::Submission, Some(owns)) => own_from(asked, owns),
-            (Origin::Submission, None) => Verdict::Refuse(not_yours("nobody is logged in")),
-            _ => Verdict::Pass,
+            (Origin::Submission, Some(owns)) => own_from(asked, owns).map_err(|error| Unsure(error.to_string())),
+            (Origin::Submission, None) => Ok(Verdict::Refuse(not_yours("nobody is logged in"))),
+            _ => Ok(Verdict::Pass),
         };
-        Box::pin(ready(Ok(verdict)))
+        Box::pin(ready(verdict))
     }
 }
 
-fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync)) -> Verdict {
-    let tree = &asked.mail.tree;
-    let authors = tree.addresses(&*asked.mail.octets, "From");
-    let senders = tree.addresses(&*asked.mail.octets, "Sender");
+fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync)) -> io::Result<Verdict> {
+    let authors = mailboxes(asked.mail, "From")?;
     if authors.is_empty() {
-        return Verdict::Refuse(Finding::new(
+        return Ok(Verdict::Refuse(Finding::new(
             Item::Sending,
-            "no From",
+            "no author in From",
             Reply::new(550, (5, 6, 0), "The message has no valid From field"),
-        ));
+        )));
     }
-    let foreign = authors.iter().chain(&senders).find(|text| !Address::parse(text).is_ok_and(|a| owns(&a)));
-    match foreign {
-        Some(text) => Verdict::Refuse(not_yours(&format!("From or Sender {text}"))),
-        None => Verdict::Pass,
+    let senders = mailboxes(asked.mail, "Sender")?;
+    let foreign = authors.iter().chain(&senders).find(|m| !m.to_address().is_some_and(|address| owns(&address)));
+    Ok(foreign.map_or(Verdict::Pass, |m| Verdict::Refuse(not_yours(&format!("From or Sender {}", m.address())))))
+}
+
+/// The mailboxes of every field of a name.
+fn mailboxes(mail: &Spooled, name: &str) -> io::Result<Vec<Mailbox>> {
+    let mut found = Vec::new();
+    for field in mail.tree.fields_named(name) {
+        let mut value = Vec::new();
+        mail.octets.read(field.value(), &mut value)?;
+        found.extend(address::mailboxes(&value));
     }
+    Ok(found)
 }
 
 fn not_yours(what: &str) -> Finding {

@@ -125,7 +125,8 @@ fn authenticator(config: &Config, store: Arc<dyn Store>) -> Result<Authenticator
         ban: config.auth.bans.map_or(usual.ban, |bans| bans.time),
         ..usual
     };
-    let cost = Cost { memory: config.auth.argon2_memory_kib, passes: config.auth.argon2_passes, lanes: 1 };
+    let (memory, passes) = (config.auth.argon2_memory_kib, config.auth.argon2_passes);
+    let cost = Cost::new(memory, passes, 1).ok_or("auth.argon2_memory and auth.argon2_passes don't go together")?;
     let default_domain = config.hostname.to_string();
     let settings = auth::Settings { cost, policy, secret, default_domain };
     Ok(Authenticator::new(Arc::new(Accounts(store)), pool, settings))

@@ -77,16 +77,18 @@ impl Server {
 
     /// Drops from incoming mail what only we may say: a Return-Path (RFC 5321 §4.4) and an Authentication-Results
     /// of our own name (RFC 8601 §5).
-    pub fn header_filter(&self) -> HeaderFilter {
-        let host = self.host.as_str().to_owned();
-        HeaderFilter::new(Box::new(move |name: &[u8], value: &[u8]| {
-            if name.eq_ignore_ascii_case(b"Return-Path") {
-                return true;
-            }
-            name.eq_ignore_ascii_case(b"Authentication-Results") && authserv_id(value).eq_ignore_ascii_case(&host)
+    pub fn header_filter(&self) -> HeaderFilter<Drops> {
+        let host = self.host.clone();
+        HeaderFilter::new(Box::new(move |name, value| {
+            let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+            let own = || authserv_id(value).eq_ignore_ascii_case(host.as_str());
+            is("Return-Path") || is("Authentication-Results") && own()
         }))
     }
 }
+
+/// Says of a field, by name and value, whether it is to be dropped.
+pub type Drops = Box<dyn FnMut(&[u8], &[u8]) -> bool + Send>;
 
 /// The authserv-id at the start of an Authentication-Results value, past white space and comments.
 fn authserv_id(value: &[u8]) -> String {

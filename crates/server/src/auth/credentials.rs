@@ -80,6 +80,12 @@ impl Credentials {
         self.scram = scram.then(|| Verifier::new(&scram_keys(&password, random::octets(), ITERATIONS)));
     }
 
+    /// Takes over the password of `fresh`, made by [`Credentials::new`]; app passwords stay.
+    pub fn take_password(&mut self, fresh: Credentials) {
+        self.password = fresh.password;
+        self.scram = fresh.scram;
+    }
+
     /// Turns SCRAM off. It comes back with the next password.
     pub fn drop_scram(&mut self) {
         self.scram = None;

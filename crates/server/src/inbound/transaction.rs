@@ -1,7 +1,7 @@
 //! One message on its way in: spooled and parsed while it comes, then judged and committed.
 
 use crate::gatehouse::Owns;
-use crate::server::Server;
+use crate::server::{Drops, Server};
 use base::{AccountId, Address, Flags, Octets, Reply, ReversePath, Timestamp, TraceId};
 use gate::{
     ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, Ruling, Rulings, Screened,
@@ -31,8 +31,7 @@ pub struct Transaction {
 /// A message's octets while they come.
 struct Incoming {
     spool: store::Spool,
-    filter: HeaderFilter,
-    filtered: Vec<u8>,
+    filter: HeaderFilter<Drops>,
     parser: mime::Parser,
     failed: Option<StoreError>,
 }
@@ -90,7 +89,7 @@ impl Transaction {
     pub fn open(&mut self, spool: store::Spool, server: &Server) {
         let filter = server.header_filter();
         let parser = mime::Parser::new(server.gatehouse.limits());
-        self.body = Some(Incoming { spool, filter, filtered: Vec::new(), parser, failed: None });
+        self.body = Some(Incoming { spool, filter, parser, failed: None });
     }
 
     /// Takes octets of the message.
@@ -165,10 +164,10 @@ impl Transaction {
             received.rfc5322(),
         );
         if peer.origin == Origin::Submission {
-            if !tree.has_field("Date") {
+            if tree.fields_named("Date").next().is_none() {
                 top += &format!("Date: {}\r\n", received.rfc5322());
             }
-            if !tree.has_field("Message-ID") {
+            if tree.fields_named("Message-ID").next().is_none() {
                 top += &format!("Message-ID: <{}@{}>\r\n", self.trace, server.host);
             }
         }
@@ -186,24 +185,23 @@ impl Transaction {
 
 impl Incoming {
     fn push(&mut self, octets: &[u8]) {
-        if self.failed.is_some() {
-            return;
-        }
-        self.filter.push(octets, &mut self.filtered);
-        self.pass_on();
+        let mut filtered = Vec::new();
+        let rest = self.filter.push(octets, &mut filtered);
+        self.pass_on(&filtered);
+        self.pass_on(rest);
     }
 
-    fn pass_on(&mut self) {
-        self.parser.push(&self.filtered);
-        self.failed = self.spool.push(&self.filtered).err();
-        self.filtered.clear();
+    fn pass_on(&mut self, octets: &[u8]) {
+        if self.failed.is_none() && !octets.is_empty() {
+            self.parser.push(octets);
+            self.failed = self.spool.push(octets).err();
+        }
     }
 
     fn finish(mut self) -> Result<(Arc<dyn Octets>, mime::Tree), StoreError> {
-        self.filter.finish(&mut self.filtered);
-        if self.failed.is_none() {
-            self.pass_on();
-        }
+        let mut held = Vec::new();
+        self.filter.finish(&mut held);
+        self.pass_on(&held);
         match self.failed {
             Some(error) => Err(error),
             None => Ok((self.spool.finish()?, self.parser.finish())),
