@@ -117,11 +117,6 @@ impl Framer {
         self.state = State::Expected { max };
     }
 
-    /// The next line is a command again: the exchange ended otherwise.
-    pub fn expect_command(&mut self) {
-        self.reset();
-    }
-
     /// Whether nothing of a command has come yet.
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Line) && self.text.is_empty() && !self.in_append

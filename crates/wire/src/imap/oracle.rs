@@ -192,7 +192,7 @@ fn they_read_our_fetch_lines() {
         out.extend_from_slice(b"a)\r\n BODY");
         print::section(out, &Section { part: vec![], text: SectionText::All }, None);
         out.push(b' ');
-        print::nstring(out, Some(b"\r\n* BYE"));
+        print::string(out, b"\r\n* BYE");
         out.extend_from_slice(b")\r\n");
     });
     let Response::Data(Data::Fetch { seq, items }) = read else { panic!("{read:?}") };

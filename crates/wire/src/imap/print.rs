@@ -1,7 +1,7 @@
 //! Pieces of responses, appended to a buffer without allocating. Whatever comes from a client or a message goes
 //! through a function here that keeps it from ending a line or a string.
 
-use crate::imap::command::{ParseError, Partial, Section, SectionText};
+use crate::imap::command::{Partial, Section, SectionText};
 use crate::imap::response::{Code, Status};
 use crate::imap::utf7;
 use base::time::MONTHS;
@@ -122,14 +122,6 @@ pub fn string(out: &mut Vec<u8>, octets: &[u8]) {
     }
 }
 
-/// Appends a string, or NIL for none.
-pub fn nstring(out: &mut Vec<u8>, octets: Option<&[u8]>) {
-    match octets {
-        Some(octets) => string(out, octets),
-        None => out.extend_from_slice(b"NIL"),
-    }
-}
-
 /// Appends `{n}` and CRLF: exactly `octets` octets have to follow.
 pub fn literal(out: &mut Vec<u8>, octets: u64) {
     out.push(b'{');
@@ -157,15 +149,10 @@ fn quoted(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Appends a mailbox's name: quoted UTF-8 where the client enabled it, else modified UTF-7.
 pub fn mailbox(out: &mut Vec<u8>, name: &MailboxName, utf8: bool) {
-    name_text(out, name.as_str(), utf8);
-}
-
-/// [`mailbox`] for what isn't a whole name: the root of a reference, a namespace's prefix.
-pub fn name_text(out: &mut Vec<u8>, name: &str, utf8: bool) {
-    match utf8 && !name.contains(char::is_control) {
-        true => quoted(out, name.as_bytes()),
-        // Always printable ASCII.
-        false => quoted(out, utf7::encode(name).as_bytes()),
+    match utf8 {
+        // No name holds a control character.
+        true => quoted(out, name.as_str().as_bytes()),
+        false => quoted(out, utf7::encode(name.as_str()).as_bytes()),
     }
 }
 
@@ -196,12 +183,6 @@ pub fn status(out: &mut Vec<u8>, tag: Option<&str>, status: Status, code: Option
         shown => self::text(out, shown),
     }
     out.extend_from_slice(b"\r\n");
-}
-
-/// Appends the answer to a command that was not taken.
-pub fn refusal(out: &mut Vec<u8>, error: &ParseError) {
-    let kind = if error.no { Status::No } else { Status::Bad };
-    status(out, error.tag.as_deref(), kind, error.code.as_ref(), error.reason);
 }
 
 /// Appends a section in brackets as a FETCH response names it: `[1.2.HEADER.FIELDS (SUBJECT)]`, and `<n>` behind it
@@ -258,7 +239,7 @@ fn origin(out: &mut Vec<u8>, partial: Option<Partial>) {
 }
 
 /// Appends a string without quotes where it is an atom.
-pub fn astring(out: &mut Vec<u8>, octets: &[u8]) {
+fn astring(out: &mut Vec<u8>, octets: &[u8]) {
     let is_atom = !octets.is_empty()
         && octets.len() <= MAX_QUOTED
         && octets.iter().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\".contains(b))

@@ -28,11 +28,6 @@ impl ListPattern {
         self.empty
     }
 
-    /// The name itself, where the pattern holds no wildcard.
-    pub fn as_name(&self) -> Option<&str> {
-        self.text.as_deref().filter(|text| !text.contains(['*', '%']))
-    }
-
     /// Whether a name matches. INBOX is matched in any case (RFC 9051 §5.1).
     pub fn matches(&self, name: &str) -> bool {
         let Some(pattern) = &self.text else { return false };
@@ -44,11 +39,6 @@ impl ListPattern {
         // Only letters of the pattern's first level can be INBOX's.
         let (first, rest) = pattern.split_at(level(pattern));
         is_inbox && matches(&(first.to_ascii_uppercase() + rest), name)
-    }
-
-    /// The whole pattern in UTF-8, the reference in front; `None` where it can match nothing.
-    pub fn text(&self) -> Option<&str> {
-        self.text.as_deref()
     }
 }
 
@@ -75,16 +65,20 @@ fn matches(pattern: &str, name: &str) -> bool {
 fn after_literal(places: &[bool], name: &[u8], literal: &[u8]) -> Vec<bool> {
     let mut after = vec![false; places.len()];
     for (at, _) in places.iter().enumerate().filter(|(_, can)| **can) {
-        if name.get(at..).is_some_and(|rest| rest.starts_with(literal)) {
-            after[at + literal.len()] = true;
+        let fits = name.get(at..).is_some_and(|rest| rest.starts_with(literal));
+        if let Some(place) = after.get_mut(at + literal.len()).filter(|_| fits) {
+            *place = true;
         }
     }
     after
 }
 
 fn spread(places: &mut [bool], name: &[u8], over_levels: bool) {
-    for (at, octet) in name.iter().enumerate() {
-        let passes = over_levels || *octet != SEPARATOR as u8;
-        places[at + 1] |= places[at] && passes;
+    let mut reached = false;
+    for (at, place) in places.iter_mut().enumerate() {
+        // The octet between the place before and this one.
+        let passes = at.checked_sub(1).and_then(|before| name.get(before));
+        *place |= reached && passes.is_some_and(|octet| over_levels || *octet != SEPARATOR as u8);
+        reached = *place;
     }
 }
