@@ -195,8 +195,12 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, StoreError> {
     let failed_here = |e| io_failed("reading the key file", path, e);
     let file = File::open(path).map_err(failed_here)?;
     let about = file.metadata().map_err(failed_here)?;
-    if about.mode() & 0o077 != 0 {
-        return Err(failed(format!("the key file {} can be read by others: chmod 0400 it", path.display())));
+    // A systemd credential is given to its service by an ACL, which shows as the group's right to read.
+    if about.mode() & 0o037 != 0 {
+        return Err(failed(format!(
+            "the key file {} can be read by others or changed: chmod 0400 it",
+            path.display()
+        )));
     }
     // One allocation, so that no half-grown copy stays in memory.
     let mut text = Zeroizing::new(String::with_capacity(about.len().min(LONGEST_FILE) as usize + 1));

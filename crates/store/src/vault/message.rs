@@ -19,6 +19,9 @@ pub(super) const ATTACHMENT_FROM: u64 = 8 * 1024;
 pub(super) const INLINE_UP_TO: u64 = 128 * 1024;
 /// Decoded octets up to which an attachment is held in memory, and decoded once; larger ones are decoded twice.
 const DECODE_ONCE: usize = 512 * 1024;
+/// Attachments of one message that get files of their own, each of which costs a sync; further ones stay in the
+/// skeleton.
+pub(super) const MOST_ATTACHMENTS: usize = 100;
 /// Octets read at once.
 const WINDOW: u64 = 64 * 1024;
 /// Shorter skeletons are not packed: there is little to win.
@@ -61,7 +64,7 @@ impl Sealing<'_> {
         let mut at = 0;
         for candidate in candidates(tree) {
             // Ranges of a tree are in order and apart; one that is not stays in the skeleton.
-            if candidate.start < at || candidate.end > size {
+            if candidate.start < at || candidate.end > size || self.attachments.len() == MOST_ATTACHMENTS {
                 continue;
             }
             if let Some((blob, folded)) = self.attachment(candidate.clone())? {

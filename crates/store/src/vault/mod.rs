@@ -127,7 +127,8 @@ impl Vault {
 
     /// Seals a message and writes its files, which are on the disk, names included, when this returns. `known` finds
     /// attachments that the domain has already: whoever commits the message must make sure that they still are there.
-    /// At most about a MiB of the message is held in memory, however large it is. On failure nothing stays behind.
+    /// About a MiB of memory is used, however large the message is (4 where a single line has a MiB). On failure
+    /// nothing stays behind.
     pub fn seal_message(
         &self,
         message: &dyn Octets,

@@ -88,7 +88,7 @@ struct SpoolFile {
 impl SpoolFile {
     fn new(folder: &Path) -> Result<Self, StoreError> {
         let file = unnamed_file(folder).map_err(|e| io_failed("making a file in the spool", folder, e))?;
-        let cipher = Cipher::new(&*Zeroizing::new(random::<32>()?))?;
+        let cipher = Cipher::new(&Zeroizing::new(random::<32>()?))?;
         Ok(SpoolFile { file, cipher, octets: 0, last: Mutex::default() })
     }
 

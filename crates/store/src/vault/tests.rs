@@ -2,6 +2,7 @@
 
 mod base64;
 mod blobs;
+mod format;
 mod keys;
 mod messages;
 mod spool;
@@ -62,7 +63,8 @@ impl Drop for Place {
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     let (folders, mut files): (Vec<_>, Vec<_>) = entries.into_iter().partition(|path| path.is_dir());
     folders.iter().for_each(|folder| files.extend(files_below(folder)));
     files
@@ -99,7 +101,8 @@ fn fold(plain: &[u8], line: usize, end: &str) -> String {
     use ::base64::Engine;
     let text = ::base64::engine::general_purpose::STANDARD.encode(plain);
     let line = if line == 0 { text.len().max(1) } else { line };
-    let lines: Vec<&str> = text.as_bytes().chunks(line).map(|part| std::str::from_utf8(part).unwrap()).collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(line).map(|part| std::str::from_utf8(part).unwrap()).collect();
     lines.join(end)
 }
 

@@ -24,7 +24,9 @@ fn any_change_of_a_file_is_noticed() {
     let head = 1 + 4 + 16 + 32 + 16;
     let chunk = 64 * 1024 + 16;
     let mut places: Vec<usize> = (0..head + 20).chain((0..good.len()).step_by(4999)).collect();
-    [head + chunk, head + 2 * chunk, good.len() - 40, good.len() - 20].iter().for_each(|at| places.extend(near(*at)));
+    [head + chunk, head + 2 * chunk, good.len() - 40, good.len() - 20]
+        .iter()
+        .for_each(|at| places.extend(near(*at)));
     for at in places {
         let mut bad = good.clone();
         bad[at] ^= 1 << (at % 8);

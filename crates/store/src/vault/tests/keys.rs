@@ -51,10 +51,19 @@ fn key_files_that_are_refused() {
     let place = Place::new();
     place.open();
     let good = key_file(&place);
+    for mode in [0o404, 0o444, 0o420, 0o644] {
+        std::fs::set_permissions(place.key_file(), PermissionsExt::from_mode(mode)).unwrap();
+        refused(&place, "can be read by others");
+    }
+    // As systemd hands out a credential.
     std::fs::set_permissions(place.key_file(), PermissionsExt::from_mode(0o440)).unwrap();
-    refused(&place, "can be read by others");
+    place.open();
     let last_digit = good.trim_end().chars().last().unwrap();
-    let mistyped = format!("{}{}\n", &good.trim_end()[..good.trim_end().len() - 1], if last_digit == '0' { '1' } else { '0' });
+    let mistyped = format!(
+        "{}{}\n",
+        &good.trim_end()[..good.trim_end().len() - 1],
+        if last_digit == '0' { '1' } else { '0' }
+    );
     for (text, expected) in [
         ("", "does not begin with"),
         ("mailward store key 2\n", "does not begin with"),
@@ -143,6 +152,10 @@ fn hashes_depend_on_store_and_context() {
     let (vault, stranger) = (place.open(), other.open());
     let hash = vault.keyed_hash(b"a", b"data");
     assert_eq!(hash, vault.keyed_hash(b"a", b"data"));
-    let others = [vault.keyed_hash(b"b", b"data"), vault.keyed_hash(b"a", b"date"), stranger.keyed_hash(b"a", b"data")];
+    let others = [
+        vault.keyed_hash(b"b", b"data"),
+        vault.keyed_hash(b"a", b"date"),
+        stranger.keyed_hash(b"a", b"data"),
+    ];
     assert!(others.iter().all(|other| *other != hash));
 }

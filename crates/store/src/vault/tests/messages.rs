@@ -1,3 +1,4 @@
+use super::super::message::MOST_ATTACHMENTS;
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
@@ -9,7 +10,8 @@ fn body(chance: &mut Chance) -> String {
         _ => 8000 + chance.below(150_000),
     };
     let plain = if chance.below(2) == 0 { chance.octets(size) } else { vec![chance.next() as u8; size] };
-    let (line, end) = (chance.pick(&[76, 76, 76, 64, 72, 75, 4, 1, 998, 0]), chance.pick(&["\r\n", "\r\n", "\n"]));
+    let (line, end) =
+        (chance.pick(&[76, 76, 76, 64, 72, 75, 4, 1, 998, 0]), chance.pick(&["\r\n", "\r\n", "\n"]));
     let mut text = fold(&plain, line, end);
     let at = chance.below(text.len() + 1);
     match chance.below(12) {
@@ -51,7 +53,10 @@ fn every_octet_comes_back() {
             let to = from + chance.below((message.len() - from).min(most) + 1);
             let mut out = b"kept".to_vec();
             open.read(from as u64..to as u64, &mut out).unwrap();
-            assert!(out[4..] == message[from..to] && out.starts_with(b"kept"), "{from}..{to} in round {round}");
+            assert!(
+                out[4..] == message[from..to] && out.starts_with(b"kept"),
+                "{from}..{to} in round {round}"
+            );
         }
         let beyond = open.len()..open.len() + 1;
         assert!(open.read(beyond, &mut Vec::new()).is_err());
@@ -141,7 +146,10 @@ fn tampered_rows_do_not_open() {
     for at in 0..body.len() {
         let mut body = body.clone();
         body[at] ^= 1;
-        assert!(read(&vault, &SealedMessage { body: Body::Inline(body), ..sealed.clone() }).is_err(), "body {at}");
+        assert!(
+            read(&vault, &SealedMessage { body: Body::Inline(body), ..sealed.clone() }).is_err(),
+            "body {at}"
+        );
     }
     for at in 0..sealed.layout.len() {
         let mut layout = sealed.layout.clone();
@@ -211,4 +219,17 @@ fn a_large_message_is_read_in_windows() {
     let broken = Endless::new(whole.len, whole.len - 1000);
     assert!(vault.seal_message(&broken, &tree, DOMAIN, &|_| None).is_err());
     assert_eq!(place.blobs().len(), 1, "what failed left something");
+}
+
+#[test]
+fn a_message_makes_so_many_files_and_no_more() {
+    let place = Place::new();
+    let vault = place.open();
+    let mut chance = Chance(8);
+    let bodies: Vec<String> =
+        (0..MOST_ATTACHMENTS + 5).map(|_| fold(&chance.octets(8192), 76, "\r\n")).collect();
+    let message = message_with("text", &bodies);
+    let sealed = seal(&vault, &message);
+    assert_eq!(sealed.attachments.len(), MOST_ATTACHMENTS);
+    assert!(read(&vault, &sealed).unwrap() == message);
 }
