@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn names_both_ways() {
-        // RFC 3501 §5.1.3, RFC 2152 §4 in IMAP's alphabet, and Python's imapclient for the rest.
+        // RFC 3501 §5.1.3; the rest from Python: base64 of UTF-16BE without padding, `/` made `,`.
         for (name, text) in [
             ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
             ("a & b", "a &- b"),
