@@ -5,9 +5,11 @@
 //! disk syncs. `sqlite` is the engine that a single node uses, `vault` seals what it keeps.
 
 pub mod directory;
+pub mod sqlite;
 pub mod vault;
 
-pub use directory::{Account, AccountState, Alias, DirectoryError, DomainEntry, Found};
+pub use directory::{Account, AccountState, Alias, Directory, DirectoryError, DomainEntry, Found};
+pub use sqlite::Sqlite;
 
 use base::mailbox::{
     Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
@@ -212,6 +214,8 @@ pub struct Quarantined {
     pub reason: String,
     /// Since when.
     pub since: base::Timestamp,
+    /// The delivery that it would have been, for when it is released.
+    pub instead_of: gate::Delivery,
 }
 
 /// A message that was deleted and can still be had back.
@@ -244,6 +248,19 @@ pub enum StoreError {
     Closed,
     /// The disk or the database failed; for the log.
     Failed(String),
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StoreError::OverQuota(account) => write!(f, "account {account} is over its quota"),
+            StoreError::Gone => f.write_str("the target is gone"),
+            StoreError::Busy => f.write_str("too much is under way"),
+            StoreError::DiskFull => f.write_str("the disk is full"),
+            StoreError::Closed => f.write_str("the store is closed"),
+            StoreError::Failed(why) => f.write_str(why),
+        }
+    }
 }
 
 /// How the store behaves: defaults are for a small server.

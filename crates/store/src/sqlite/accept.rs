@@ -1,0 +1,274 @@
+//! Mail in: sealed and summed up on the caller's thread, then rows only for the writer.
+
+use super::fault::Fault;
+use super::quarantine;
+use super::rows::{self, NewRow, Tally};
+use super::schema::{NOBODY, inbox, int, own_mailbox};
+use super::summary;
+use super::thread;
+use super::writer::Work;
+use super::{Parts, Sqlite};
+use crate::vault::{BlobId, Body, SealedMessage};
+use crate::{Done, Place, Placed, StoreError};
+use base::mailbox::Appended;
+use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, Uid};
+use gate::{Delivery, Folder, Screened, Spooled};
+use rusqlite::params;
+
+impl Sqlite {
+    pub(super) fn accept_mail(&self, mail: Vec<Screened>, done: Done<Vec<Placed>>) {
+        if !self.parts.disk.has_room() {
+            return done(Err(StoreError::DiskFull));
+        }
+        let prepared: Result<Vec<Prepared>, StoreError> =
+            mail.into_iter().map(|one| prepare(&self.parts, &one)).collect();
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return done(Err(error)),
+        };
+        let octets = prepared.iter().map(Prepared::octets).sum();
+        let work = move |work: &mut Work<'_>| prepared.iter().map(|one| one.place(work)).collect();
+        self.parts.writer.submit(octets, work, move |outcome| done(outcome.map_err(StoreError::from)));
+    }
+}
+
+/// A message ready to be written: all that costs time is done.
+struct Prepared {
+    mail: Spooled,
+    size: i64,
+    /// By trust domain.
+    sealed: Vec<(DomainId, SealedMessage)>,
+    summary: Vec<u8>,
+    deliveries: Vec<Delivery>,
+    /// By account: hashes of the message's ids, its own first.
+    hashes: Vec<(AccountId, Vec<i64>)>,
+    saved: i64,
+    keyword_limit: usize,
+}
+
+fn prepare(parts: &Parts, screened: &Screened) -> Result<Prepared, StoreError> {
+    let mail = screened.mail().clone();
+    let computed = summary::Computed::of(&mail)?;
+    let ids = thread::ids(&computed.head);
+    let (mut sealed, mut hashes) = (Vec::new(), Vec::new());
+    for delivery in screened.deliveries() {
+        let (account, domain) = owner_of(delivery);
+        if !sealed.iter().any(|(of, _)| *of == domain) {
+            sealed.push((domain, seal(parts, &mail, domain)?));
+        }
+        if account != NOBODY && !hashes.iter().any(|(of, _)| *of == account) {
+            hashes.push((account, thread::hashes(&parts.thread_key, account, &ids)));
+        }
+    }
+    Ok(Prepared {
+        size: int(mail.octets.len()),
+        sealed,
+        summary: parts.vault.seal_row(summary::CONTEXT, &computed.joined())?,
+        deliveries: screened.deliveries().to_vec(),
+        hashes,
+        saved: Timestamp::now().0,
+        keyword_limit: parts.settings.limits.keywords,
+        mail,
+    })
+}
+
+fn seal(parts: &Parts, mail: &Spooled, domain: DomainId) -> Result<SealedMessage, StoreError> {
+    parts.vault.seal_message(mail.octets.as_ref(), &mail.tree, domain, &|hash| {
+        let sql = "SELECT blob FROM attachment WHERE domain = ?1 AND hash = ?2";
+        let values = params![int(domain.0), hash.0];
+        let known = parts.readers.lend(|reader| super::writer::first(reader, sql, values, |r| r.get(0)));
+        known.ok().flatten().and_then(|blob: Vec<u8>| BlobId::from_octets(&blob))
+    })
+}
+
+/// Whose content the delivery makes, and in which trust domain.
+fn owner_of(delivery: &Delivery) -> (AccountId, DomainId) {
+    match delivery {
+        Delivery::Mailbox { account, domain, .. } => (*account, *domain),
+        Delivery::Queue { domain, .. } => (NOBODY, *domain),
+        Delivery::Quarantine { instead_of, .. } => (NOBODY, owner_of(instead_of).1),
+    }
+}
+
+impl Prepared {
+    fn octets(&self) -> usize {
+        let sealed = |(_, message): &(_, SealedMessage)| match &message.body {
+            Body::Inline(octets) => octets.len() + message.layout.len(),
+            Body::File(_) => message.layout.len(),
+        };
+        self.summary.len() + self.sealed.iter().map(sealed).sum::<usize>()
+    }
+
+    fn place(&self, work: &mut Work<'_>) -> Result<Placed, Fault> {
+        let mut contents = Vec::new();
+        let mut places = Vec::with_capacity(self.deliveries.len());
+        for delivery in &self.deliveries {
+            let mail = self.content(work, delivery, &mut contents)?;
+            places.push(match delivery {
+                Delivery::Mailbox { account, folder, flags, internal_date, .. } => {
+                    let date = internal_date.unwrap_or(self.mail.received);
+                    self.into_mailbox(work, *account, folder, flags, date, mail)?
+                }
+                Delivery::Queue { account, domain, recipient } => {
+                    self.into_queue(work, *account, *domain, recipient, mail.0)?
+                }
+                Delivery::Quarantine { instead_of, reason } => {
+                    self.into_quarantine(work, instead_of, reason, mail.0)?
+                }
+            });
+        }
+        let first = contents.first().map_or(0, |(_, mail)| mail.0);
+        Ok(Placed { mail: MailId(first as u64), places })
+    }
+
+    /// The content that the delivery shares with those before it of the same owner; writes it for the first.
+    fn content(
+        &self,
+        work: &Work<'_>,
+        delivery: &Delivery,
+        contents: &mut Contents,
+    ) -> Result<Content, Fault> {
+        let owner = owner_of(delivery);
+        if let Some((_, content)) = contents.iter().find(|(of, _)| *of == owner) {
+            return Ok(*content);
+        }
+        let (account, domain) = owner;
+        let sealed = self.sealed.iter().find(|(of, _)| *of == domain);
+        let (_, sealed) = sealed.ok_or_else(|| Fault::broken("a delivery without a sealed message"))?;
+        let mail = rows::next_mail(work, account)?;
+        write_content(work, mail, self.size, domain, sealed)?;
+        work.run("INSERT INTO summary VALUES (?1, ?2)", params![mail, self.summary])?;
+        if account != NOBODY {
+            work.run("INSERT INTO unindexed VALUES (?1)", [mail])?;
+        }
+        let hashes = self.hashes.iter().find(|(of, _)| *of == account).map(|(_, hashes)| hashes.as_slice());
+        let thread = thread::find(work, account, mail, hashes.unwrap_or_default())?;
+        contents.push((owner, Content(mail, thread)));
+        Ok(Content(mail, thread))
+    }
+
+    fn into_mailbox(
+        &self,
+        work: &mut Work<'_>,
+        account: AccountId,
+        folder: &Folder,
+        flags: &Flags,
+        internal_date: Timestamp,
+        Content(mail, thread): Content,
+    ) -> Result<Place, Fault> {
+        let mailbox = resolve(work, account, folder)?;
+        let modseq = rows::next_modseq(work, account)?;
+        rows::charge(work, account, 1, self.size)?;
+        let mut tally = Tally::default();
+        tally.add(flags.system_bits(), self.size);
+        let (uid, uid_validity) = rows::take_uids(work, mailbox, modseq, &tally)?;
+        let keywords = rows::admit_keywords(work, mailbox, flags.keywords(), self.keyword_limit)?;
+        let keywords = rows::join(keywords);
+        let row = NewRow {
+            flags: flags.system_bits(),
+            keywords: keywords.as_deref(),
+            internal_date: internal_date.0,
+            saved: self.saved,
+            mail,
+            thread,
+            size: self.size,
+        };
+        rows::insert(work, mailbox, uid, modseq, &row)?;
+        let appended = Appended { uid_validity, uids: vec![Uid(uid)] };
+        Ok(Place::Mailbox { account, appended, mailbox: MailboxId(mailbox as u64) })
+    }
+
+    fn into_queue(
+        &self,
+        work: &Work<'_>,
+        account: Option<AccountId>,
+        domain: DomainId,
+        recipient: &Address,
+        mail: i64,
+    ) -> Result<Place, Fault> {
+        let sql =
+            "INSERT INTO queue (trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id";
+        let m = &self.mail;
+        let (trace, account) = (m.trace.0.to_be_bytes(), account.map(|a| int(a.0)));
+        let (from, to) = (m.reverse_path.to_string(), recipient.to_string());
+        let values =
+            params![trace, mail, account, int(domain.0), from, to, self.size, m.smtputf8, m.received.0];
+        let id: Option<i64> = work.first(sql, values, |r| r.get(0))?;
+        Ok(Place::Queue(id.unwrap_or(0) as u64))
+    }
+
+    fn into_quarantine(
+        &self,
+        work: &Work<'_>,
+        instead_of: &Delivery,
+        reason: &str,
+        mail: i64,
+    ) -> Result<Place, Fault> {
+        let sql = "INSERT INTO quarantine (trace, mail, reverse_path, recipient, reason, instead_of, smtputf8, since)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id";
+        let m = &self.mail;
+        let recipient = quarantine::recipient(instead_of).map(ToString::to_string);
+        let (trace, from) = (m.trace.0.to_be_bytes(), m.reverse_path.to_string());
+        let kept = quarantine::print(instead_of);
+        let values = params![trace, mail, from, recipient, reason, kept, m.smtputf8, m.received.0];
+        let id: Option<i64> = work.first(sql, values, |r| r.get(0))?;
+        Ok(Place::Quarantine(id.unwrap_or(0) as u64))
+    }
+}
+
+/// A mail's id and thread.
+#[derive(Clone, Copy)]
+struct Content(i64, i64);
+
+type Contents = Vec<((AccountId, DomainId), Content)>;
+
+fn write_content(
+    work: &Work<'_>,
+    mail: i64,
+    size: i64,
+    domain: DomainId,
+    sealed: &SealedMessage,
+) -> Result<(), Fault> {
+    let (body, file) = match &sealed.body {
+        Body::Inline(octets) => (Some(octets), None),
+        Body::File(blob) => (None, Some(blob.0)),
+    };
+    let sql = "INSERT INTO content (mail, size, blob, layout, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+    work.run(sql, params![mail, size, file, sealed.layout, body])?;
+    let attachments = sealed.attachments.iter().map(|one| one.blob.0);
+    for blob in file.into_iter().chain(attachments) {
+        work.run("INSERT OR IGNORE INTO blob_use VALUES (?1, ?2)", params![mail, blob])?;
+        // It may have been on its way out when the message was sealed.
+        work.run("DELETE FROM dead_blob WHERE blob = ?1", params![blob])?;
+    }
+    for one in &sealed.attachments {
+        // Of two that came at once the first stays the one that later mail shares.
+        let sql = "INSERT OR IGNORE INTO attachment VALUES (?1, ?2, ?3)";
+        work.run(sql, params![int(domain.0), one.key.0, one.blob.0])?;
+    }
+    Ok(())
+}
+
+/// Which mailbox a delivery goes to.
+fn resolve(work: &Work<'_>, account: AccountId, folder: &Folder) -> Result<i64, Fault> {
+    let found = match folder {
+        Folder::Inbox => None,
+        Folder::Special(kind) => {
+            let sql = "SELECT id FROM mailbox WHERE account = ?1 AND special = ?2";
+            work.first(sql, [int(account.0), super::mailboxes::special_number(*kind)], |r| r.get(0))?
+        }
+        Folder::Named(name) => match MailboxName::new(name) {
+            Ok(name) => {
+                let sql = "SELECT id FROM mailbox WHERE account = ?1 AND name = ?2";
+                work.first(sql, params![int(account.0), name.as_str()], |r| r.get(0))?
+            }
+            Err(_) => None,
+        },
+        Folder::Exact(mailbox) => {
+            let id = own_mailbox(account, *mailbox).ok_or(StoreError::Gone)?;
+            return Ok(id);
+        }
+    };
+    Ok(found.unwrap_or_else(|| inbox(account)))
+}

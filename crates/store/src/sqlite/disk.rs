@@ -1,0 +1,48 @@
+//! How much room the disk has, and that one process alone uses the directory.
+
+use crate::StoreError;
+use parking_lot::Mutex;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long an answer of the file system's is believed.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// The directory's file system. While it is held, no other process can hold it.
+pub(super) struct Disk {
+    directory: PathBuf,
+    least_free: u64,
+    last: Mutex<Option<(Instant, bool)>>,
+    _lock: OwnedFd,
+}
+
+impl Disk {
+    /// Takes the directory for this process.
+    pub(super) fn open(directory: &Path, least_free: u64) -> Result<Self, StoreError> {
+        let path = directory.join("lock");
+        let failed = |e: rustix::io::Errno| StoreError::Failed(format!("{}: {e}", path.display()));
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC;
+        let lock = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            StoreError::Failed(format!("{} is in use by another process", directory.display()))
+        })?;
+        Ok(Disk { directory: directory.to_owned(), least_free, last: Mutex::new(None), _lock: lock })
+    }
+
+    /// Whether there is room for more mail.
+    pub(super) fn has_room(&self) -> bool {
+        let mut last = self.last.lock();
+        if let Some((when, room)) = *last
+            && when.elapsed() < BELIEVED
+        {
+            return room;
+        }
+        // A file system that can't say is taken at its word when a write fails.
+        let room = rustix::fs::statvfs(&self.directory)
+            .map_or(true, |fs| fs.f_bavail.saturating_mul(fs.f_frsize) >= self.least_free);
+        *last = Some((Instant::now(), room));
+        room
+    }
+}

@@ -1,0 +1,242 @@
+//! What is done now and then: mail that nothing holds is cleared away, what could be had back and no longer can
+//! be goes, tombstones are pruned, blobs that nothing needs are removed.
+//!
+//! All of it in small pieces through the writer, so that no delivery waits for it.
+
+use super::fault::Fault;
+use super::schema::owner;
+use super::writer::{Work, first};
+use super::{Parts, rows};
+use crate::vault::BlobId;
+use crate::{Settings, StoreError};
+use base::Timestamp;
+use parking_lot::{Condvar, Mutex};
+use rusqlite::{Connection, params};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often it is done.
+const EVERY: Duration = Duration::from_secs(60);
+/// How often files without a row are looked for.
+const SWEEP: Duration = Duration::from_secs(24 * 3600);
+/// Mails, tombstones or blobs in one piece of work.
+const PIECE: i64 = 200;
+/// Tombstones of one mailbox that are kept at most.
+const TOMBSTONES: i64 = 20_000;
+
+/// How long things are left alone before they go.
+pub(super) struct Graces {
+    /// Mail that no mailbox holds: sessions that don't know yet that it is gone may still ask for it.
+    unheld: Duration,
+    /// Mail that can be had back.
+    removed: Duration,
+    /// Tombstones: how long a client may stay away without a full resync.
+    tombstones: Duration,
+    /// Blobs: a message that shares one may be on its way in.
+    blobs: Duration,
+}
+
+impl Graces {
+    /// As the settings say.
+    pub(super) fn of(settings: &Settings) -> Self {
+        Graces {
+            unheld: Duration::from_secs(600),
+            removed: settings.keep_deleted,
+            tombstones: Duration::from_secs(180 * 24 * 3600),
+            blobs: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Ends the thread.
+#[derive(Default)]
+pub(super) struct Bell {
+    closed: Mutex<bool>,
+    rung: Condvar,
+}
+
+impl Bell {
+    pub(super) fn close(&self) {
+        *self.closed.lock() = true;
+        self.rung.notify_all();
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(parts: &Arc<Parts>, bell: &Arc<Bell>) -> Result<JoinHandle<()>, StoreError> {
+    let (parts, bell) = (parts.clone(), bell.clone());
+    std::thread::Builder::new()
+        .name("store-housekeeping".into())
+        .spawn(move || keep_house(&parts, &bell))
+        .map_err(|e| StoreError::Failed(e.to_string()))
+}
+
+fn keep_house(parts: &Parts, bell: &Bell) {
+    let mut swept: Option<Instant> = None;
+    let mut closed = bell.closed.lock();
+    loop {
+        bell.rung.wait_for(&mut closed, EVERY);
+        if *closed {
+            return;
+        }
+        // The lock only guards the flag: whoever closes must not wait for the work.
+        let outcome = parking_lot::MutexGuard::unlocked(&mut closed, || {
+            run(parts, Graces::of(&parts.settings))?;
+            if swept.is_none_or(|when| when.elapsed() >= SWEEP) {
+                swept = Some(Instant::now());
+                sweep(parts)?;
+            }
+            Ok::<(), Fault>(())
+        });
+        if let Err(fault) = outcome {
+            tracing::warn!(?fault, "housekeeping");
+        }
+    }
+}
+
+/// Does all that is due.
+pub(super) fn run(parts: &Parts, graces: Graces) -> Result<(), Fault> {
+    parts.recent.flush(&parts.writer);
+    let now = Timestamp::now().0;
+    let before = |grace: Duration| now - i64::try_from(grace.as_secs()).unwrap_or(i64::MAX / 2);
+    let (removed, unheld) = (before(graces.removed), before(graces.unheld));
+    let (tombstones, blobs) = (before(graces.tombstones), before(graces.blobs));
+    in_pieces(parts, move |work| end_recovery(work, removed, now))?;
+    in_pieces(parts, move |work| clear_away(work, unheld, now))?;
+    in_pieces(parts, move |work| prune(work, tombstones))?;
+    while remove_blobs(parts, blobs)? {}
+    Ok(())
+}
+
+/// Repeats a piece of work until it finds nothing more to do.
+fn in_pieces(
+    parts: &Parts,
+    piece: impl Fn(&Work<'_>) -> Result<bool, Fault> + Clone + Send + 'static,
+) -> Result<(), Fault> {
+    loop {
+        let piece = piece.clone();
+        if !parts.writer.write(0, move |work| piece(work))? {
+            return Ok(());
+        }
+    }
+}
+
+fn end_recovery(work: &Work<'_>, before: i64, now: i64) -> Result<bool, Fault> {
+    let sql = "SELECT mail, mailbox, uid FROM removed WHERE removed <= ?1 ORDER BY removed LIMIT ?2";
+    let due: Vec<(i64, i64, u32)> = {
+        let mut statement = work.sql().prepare_cached(sql)?;
+        let rows = statement.query_map([before, PIECE], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for (mail, mailbox, uid) in &due {
+        let sql = "DELETE FROM removed WHERE mail = ?1 AND mailbox = ?2 AND uid = ?3";
+        work.run(sql, params![mail, mailbox, uid])?;
+        rows::let_go(work, *mail, now)?;
+    }
+    Ok(!due.is_empty())
+}
+
+fn clear_away(work: &Work<'_>, before: i64, now: i64) -> Result<bool, Fault> {
+    let due: Vec<i64> = {
+        let sql = "SELECT mail FROM unheld WHERE since <= ?1 LIMIT ?2";
+        let mut statement = work.sql().prepare_cached(sql)?;
+        statement.query_map([before, PIECE], |r| r.get(0))?.collect::<Result<_, _>>()?
+    };
+    for mail in &due {
+        work.run("DELETE FROM unheld WHERE mail = ?1", [mail])?;
+        if is_held(work, *mail)? {
+            continue;
+        }
+        let blobs: Vec<Vec<u8>> = {
+            let mut statement = work.sql().prepare_cached("SELECT blob FROM blob_use WHERE mail = ?1")?;
+            statement.query_map([mail], |r| r.get(0))?.collect::<Result<_, _>>()?
+        };
+        work.run("DELETE FROM blob_use WHERE mail = ?1", [mail])?;
+        for blob in blobs {
+            let_blob_go(work, &blob, now)?;
+        }
+        for sql in [
+            "DELETE FROM content WHERE mail = ?1",
+            "DELETE FROM summary WHERE mail = ?1",
+            "DELETE FROM unindexed WHERE mail = ?1",
+        ] {
+            work.run(sql, [mail])?;
+        }
+        tracing::debug!(mail, account = %owner(*mail), "cleared away");
+    }
+    Ok(!due.is_empty())
+}
+
+/// Whether anything refers to a mail, again or still.
+fn is_held(work: &Work<'_>, mail: i64) -> Result<bool, Fault> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM message WHERE mail = ?1) OR EXISTS (SELECT 1 FROM removed WHERE mail = ?1)
+               OR EXISTS (SELECT 1 FROM queue WHERE mail = ?1) OR EXISTS (SELECT 1 FROM quarantine WHERE mail = ?1)";
+    Ok(work.first(sql, [mail], |r| r.get(0))?.unwrap_or(true))
+}
+
+fn let_blob_go(work: &Work<'_>, blob: &[u8], now: i64) -> Result<(), Fault> {
+    if work.first("SELECT 1 FROM blob_use WHERE blob = ?1", [blob], |_| Ok(()))?.is_none() {
+        work.run("DELETE FROM attachment WHERE blob = ?1", [blob])?;
+        work.run("INSERT OR IGNORE INTO dead_blob VALUES (?1, ?2)", params![blob, now])?;
+    }
+    Ok(())
+}
+
+/// Prunes the tombstones of one mailbox that has old ones or too many; its floor says up to where.
+fn prune(work: &Work<'_>, before: i64) -> Result<bool, Fault> {
+    let old = "SELECT mailbox, max(modseq) FROM tombstone WHERE buried <= ?1 GROUP BY mailbox LIMIT 1";
+    let many = "SELECT mailbox FROM tombstone GROUP BY mailbox HAVING count(*) > ?1 LIMIT 1";
+    let mut target: Option<(i64, i64)> = work.first(old, [before], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    if target.is_none()
+        && let Some(mailbox) = work.first(many, [TOMBSTONES], |r| r.get::<_, i64>(0))?
+    {
+        let sql = "SELECT modseq FROM tombstone WHERE mailbox = ?1 ORDER BY modseq DESC LIMIT 1 OFFSET ?2";
+        let floor = work.first(sql, [mailbox, TOMBSTONES / 2], |r| r.get(0))?;
+        target = floor.map(|floor| (mailbox, floor));
+    }
+    let Some((mailbox, floor)) = target else { return Ok(false) };
+    work.run("DELETE FROM tombstone WHERE mailbox = ?1 AND modseq <= ?2", [mailbox, floor])?;
+    work.run("UPDATE mailbox SET floor = max(floor, ?2) WHERE id = ?1", [mailbox, floor])?;
+    Ok(true)
+}
+
+/// Removes blobs whose grace is over: the row first, and only then the file. A crash between the two leaves a file
+/// for the sweep.
+fn remove_blobs(parts: &Parts, before: i64) -> Result<bool, Fault> {
+    let gone = parts.writer.write(0, move |work| {
+        let due: Vec<Vec<u8>> = {
+            let sql = "SELECT blob FROM dead_blob WHERE since <= ?1 LIMIT ?2";
+            let mut statement = work.sql().prepare_cached(sql)?;
+            statement.query_map([before, PIECE], |r| r.get(0))?.collect::<Result<_, _>>()?
+        };
+        let mut gone = Vec::new();
+        for blob in due {
+            work.run("DELETE FROM dead_blob WHERE blob = ?1", [&blob])?;
+            if work.first("SELECT 1 FROM blob_use WHERE blob = ?1", [&blob], |_| Ok(()))?.is_none() {
+                gone.extend(BlobId::from_octets(&blob));
+            }
+        }
+        Ok(gone)
+    })?;
+    for blob in &gone {
+        parts.vault.remove(*blob)?;
+    }
+    Ok(!gone.is_empty())
+}
+
+/// Removes files that no row names.
+fn sweep(parts: &Parts) -> Result<(), Fault> {
+    let grace = Graces::of(&parts.settings).blobs;
+    let known = |reader: &Connection, blob: &BlobId| {
+        let sql = "SELECT 1 FROM blob_use WHERE blob = ?1 UNION ALL SELECT 1 FROM dead_blob WHERE blob = ?1";
+        first(reader, sql, [blob.0.as_slice()], |_| Ok(()))
+    };
+    // In doubt, a file stays.
+    let is_known = |blob: &BlobId| !matches!(parts.readers.lend(|reader| known(reader, blob)), Ok(None));
+    let swept = parts.vault.sweep(&is_known, grace);
+    if swept > 0 {
+        tracing::info!(files = swept, "removed blobs that nothing referred to");
+    }
+    Ok(())
+}

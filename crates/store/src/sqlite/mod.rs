@@ -1,0 +1,304 @@
+//! The engine of a single node: one SQLite database beside the vault's sealed files.
+//!
+//! One thread writes ([`writer`]), any number read ([`readers`]), a third checkpoints ([`checkpoint`]); the text
+//! index ([`text`]) and housekeeping have threads of their own and write through the writer like everyone else.
+
+mod accept;
+mod checkpoint;
+mod directory;
+mod disk;
+mod edit;
+mod fault;
+mod housekeeping;
+mod mailboxes;
+mod quarantine;
+mod readers;
+mod recent;
+mod rows;
+mod scan;
+mod schema;
+mod segment;
+mod summary;
+mod text;
+mod thread;
+mod writer;
+
+use crate::vault::Vault;
+use crate::{
+    Directory, Done, Placed, Quarantined, Queued, Recoverable, Settings, Spool, Store, StoreError,
+    StoredMessage,
+};
+use base::mailbox::{
+    Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
+};
+use base::{AccountId, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid};
+use checkpoint::Wal;
+use disk::Disk;
+use fault::Fault;
+use gate::Screened;
+use parking_lot::Mutex;
+use readers::Readers;
+use recent::Recent;
+use rusqlite::Connection;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use text::Indexer;
+use writer::{Work, Writer};
+
+/// A store in one directory. Dropped, it closes.
+pub struct Sqlite {
+    parts: Arc<Parts>,
+    indexer: Arc<Indexer>,
+    wal: Arc<Wal>,
+    housekeeper: Arc<housekeeping::Bell>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the threads share.
+struct Parts {
+    settings: Settings,
+    vault: Vault,
+    disk: Disk,
+    readers: Readers,
+    writer: Writer,
+    recent: Recent,
+    thread_key: [u8; 32],
+}
+
+impl Sqlite {
+    /// Opens the store in `settings.directory`, making it or upgrading it where needed. Another process that has it
+    /// open is an error.
+    pub fn open(settings: &Settings) -> Result<Arc<Sqlite>, StoreError> {
+        let vault = Vault::open(settings)?;
+        let disk = Disk::open(&settings.directory, settings.least_free)?;
+        let connection = schema::open_writer(&settings.directory)?;
+        belongs_to(&connection, &vault)?;
+        let wal = Arc::new(Wal::default());
+        let parts = Arc::new(Parts {
+            readers: Readers::new(&settings.directory),
+            writer: Writer::start(connection, wal.clone())?,
+            recent: Recent::default(),
+            thread_key: vault.keyed_hash(b"threads", &[]),
+            settings: settings.clone(),
+            vault,
+            disk,
+        });
+        let indexer = Arc::new(Indexer::new(parts.clone()));
+        let housekeeper = Arc::new(housekeeping::Bell::default());
+        let mut threads = vec![wal.start(&settings.directory)?, housekeeping::start(&parts, &housekeeper)?];
+        if settings.index_text {
+            threads.push(indexer.start()?);
+            let listening = Arc::downgrade(&indexer);
+            parts.writer.listen(Arc::new(move |_| {
+                if let Some(indexer) = listening.upgrade() {
+                    indexer.wake();
+                }
+            }));
+        }
+        Ok(Arc::new(Sqlite { parts, indexer, wal, housekeeper, threads: Mutex::new(threads) }))
+    }
+
+    /// Does housekeeping now, rather than when it is due.
+    pub fn keep_house(&self) -> Result<(), StoreError> {
+        housekeeping::run(&self.parts, housekeeping::Graces::of(&self.parts.settings))
+            .map_err(StoreError::from)
+    }
+
+    /// A unit of work whose octets don't matter.
+    fn write<T, W>(&self, work: W) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Work<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        self.parts.writer.write(0, work)
+    }
+
+    /// For what grows the store: not when the disk is nearly full.
+    fn needs_room(&self) -> Result<(), MailError> {
+        match self.parts.disk.has_room() {
+            true => Ok(()),
+            false => Err(Fault::from(StoreError::DiskFull).into()),
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Database and vault must be of one store: with another's key and identity nothing in it would open.
+fn belongs_to(connection: &Connection, vault: &Vault) -> Result<(), StoreError> {
+    let fingerprint = vault.fingerprint();
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('vault', ?1)", [fingerprint.as_slice()])?;
+    let kept: Vec<u8> =
+        connection.query_row("SELECT value FROM meta WHERE name = 'vault'", [], |row| row.get(0))?;
+    match kept == fingerprint {
+        true => Ok(()),
+        false => Err(StoreError::Failed("the database belongs to another store's vault".into())),
+    }
+}
+
+impl Store for Sqlite {
+    fn spool(&self) -> Result<Spool, StoreError> {
+        self.parts.vault.spool()
+    }
+
+    fn has_room(&self) -> bool {
+        self.parts.disk.has_room()
+    }
+
+    fn accept(&self, mail: Vec<Screened>, done: Done<Vec<Placed>>) {
+        self.accept_mail(mail, done);
+    }
+
+    fn mailboxes(&self, of: AccountId) -> Result<Vec<MailboxInfo>, MailError> {
+        Ok(self.list_mailboxes(of)?)
+    }
+
+    fn status(&self, of: AccountId, mailbox: MailboxId) -> Result<MailboxStatus, MailError> {
+        Ok(self.status_of(of, mailbox)?)
+    }
+
+    fn create(
+        &self,
+        of: AccountId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxId, MailError> {
+        self.needs_room()?;
+        Ok(self.create_mailbox(of, name, special_use)?)
+    }
+
+    fn delete(&self, of: AccountId, mailbox: MailboxId) -> Result<(), MailError> {
+        Ok(self.delete_mailbox(of, mailbox)?)
+    }
+
+    fn rename(&self, of: AccountId, mailbox: MailboxId, to: &MailboxName) -> Result<(), MailError> {
+        Ok(self.rename_mailbox(of, mailbox, to)?)
+    }
+
+    fn subscribe(&self, of: AccountId, name: &MailboxName, on: bool) -> Result<(), MailError> {
+        Ok(self.set_subscription(of, name, on)?)
+    }
+
+    fn open(&self, of: AccountId, mailbox: MailboxId) -> Result<Opened, MailError> {
+        Ok(self.open_mailbox(of, mailbox)?)
+    }
+
+    fn claim_recent(&self, of: AccountId, mailbox: MailboxId, below: Uid) -> Result<Uid, MailError> {
+        Ok(self.end_recency(of, mailbox, below)?)
+    }
+
+    fn changes(&self, of: AccountId, mailbox: MailboxId, since: ModSeq) -> Result<Changes, MailError> {
+        Ok(self.changes_of(of, mailbox, since)?)
+    }
+
+    fn scan(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        columns: Columns,
+        each: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), MailError> {
+        Ok(self.scan_rows(of, mailbox, uids, columns, each)?)
+    }
+
+    fn read(&self, of: AccountId, mail: MailId) -> Result<Box<dyn StoredMessage>, MailError> {
+        Ok(self.read_mail(of, mail)?)
+    }
+
+    fn candidates(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        text: &str,
+    ) -> Result<Option<Vec<Uid>>, MailError> {
+        Ok(self.indexer.candidates(of, mailbox, text)?)
+    }
+
+    fn set_flags(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        edit: &FlagEdit,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Stored, MailError> {
+        Ok(self.edit_flags(of, mailbox, uids, edit, unchanged_since)?)
+    }
+
+    fn expunge(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        uids: Option<&[Uid]>,
+    ) -> Result<Vec<Uid>, MailError> {
+        Ok(self.expunge_mail(of, mailbox, uids)?)
+    }
+
+    fn copy(&self, of: AccountId, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError> {
+        self.needs_room()?;
+        Ok(self.copy_mail(of, from, uids, to)?)
+    }
+
+    fn move_to(
+        &self,
+        of: AccountId,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+    ) -> Result<Copied, MailError> {
+        Ok(self.move_mail(of, from, uids, to)?)
+    }
+
+    fn quota(&self, of: AccountId) -> Result<Quota, MailError> {
+        Ok(self.read_quota(of)?)
+    }
+
+    fn remove_recoverably(&self, of: AccountId, mailbox: MailboxId, uids: &[Uid]) -> Result<(), MailError> {
+        Ok(self.remove_for_a_while(of, mailbox, uids)?)
+    }
+
+    fn recoverable(&self, of: AccountId) -> Result<Vec<Recoverable>, MailError> {
+        Ok(self.list_recoverable(of)?)
+    }
+
+    fn recover(&self, of: AccountId, mail: &[MailId]) -> Result<usize, MailError> {
+        Ok(self.recover_mail(of, mail)?)
+    }
+
+    fn directory(&self) -> &dyn Directory {
+        self
+    }
+
+    fn queued(&self, after: u64, most: usize) -> Result<Vec<Queued>, StoreError> {
+        self.read_queue(after, most)
+    }
+
+    fn quarantined(&self, after: u64, most: usize) -> Result<Vec<Quarantined>, StoreError> {
+        self.read_quarantine(after, most)
+    }
+
+    fn on_change(&self, listener: Arc<dyn Fn(&[AccountId]) + Send + Sync>) {
+        self.parts.writer.listen(listener);
+    }
+
+    fn wait_indexed(&self) {
+        self.indexer.wait();
+    }
+
+    fn close(&self) {
+        self.indexer.close();
+        self.housekeeper.close();
+        self.parts.recent.flush(&self.parts.writer);
+        self.parts.writer.close();
+        self.wal.close();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! The tables, their version, and the road from one version to the next.
+//!
+//! Mailboxes and mail carry their account in the upper bits of their id ([`key`]): so the account leads every
+//! primary key, one account's rows lie together, and two integers are compared instead of four.
+
+use crate::StoreError;
+use base::{AccountId, MailId, MailboxId};
+use rusqlite::Connection;
+use std::path::Path;
+
+/// `Mlwd`: tells our files from other programs' databases.
+const APPLICATION_ID: i32 = 0x4d6c_7764;
+
+/// Octets of a page: a summary or a small body fits into one, and a commit writes few.
+const PAGE_OCTETS: u32 = 8192;
+
+/// The database's file in the store's directory.
+pub(super) const FILE: &str = "mail.db";
+
+/// Bits of an id that count within the account.
+const NUMBER_BITS: u32 = 40;
+
+/// The largest account number that an id has room for.
+pub(super) const LAST_ACCOUNT: i64 = (1 << (63 - NUMBER_BITS)) - 1;
+
+/// Owner of what belongs to no account: the queue's and quarantine's mail.
+pub(super) const NOBODY: AccountId = AccountId(0);
+
+/// An id within an account: the account above, the account's own count below.
+pub(super) fn key(of: AccountId, number: i64) -> i64 {
+    (int(of.0) << NUMBER_BITS) | number
+}
+
+/// The account that an id belongs to.
+pub(super) fn owner(id: i64) -> AccountId {
+    AccountId((id >> NUMBER_BITS) as u64)
+}
+
+/// The account's INBOX: always its first mailbox.
+pub(super) fn inbox(of: AccountId) -> i64 {
+    key(of, 1)
+}
+
+/// First and last id that the account can have.
+pub(super) fn range(of: AccountId) -> (i64, i64) {
+    (key(of, 0), key(of, (1 << NUMBER_BITS) - 1))
+}
+
+/// A mailbox's id as it is kept, if it is this account's.
+pub(super) fn own_mailbox(of: AccountId, mailbox: MailboxId) -> Option<i64> {
+    i64::try_from(mailbox.0).ok().filter(|id| owner(*id) == of)
+}
+
+/// A mail's id as it is kept, if it is this account's.
+pub(super) fn own_mail(of: AccountId, mail: MailId) -> Option<i64> {
+    i64::try_from(mail.0).ok().filter(|id| owner(*id) == of)
+}
+
+/// SQLite's integers are signed; none of ours comes near the top.
+pub(super) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Version by version: step N leads from version N to N + 1.
+const STEPS: &[&str] = &[VERSION_1];
+
+const VERSION_1: &str = "
+-- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
+CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('uid_validity', 0);
+
+CREATE TABLE secret (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE domain (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  catch_all INTEGER REFERENCES account(id) ON DELETE SET NULL
+);
+CREATE TABLE account (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  domain INTEGER NOT NULL REFERENCES domain(id),
+  local TEXT NOT NULL,                 -- folded
+  address TEXT NOT NULL,
+  suspended INTEGER NOT NULL DEFAULT 0,
+  epoch INTEGER NOT NULL DEFAULT 1,
+  credentials BLOB NOT NULL,           -- sealed
+  pop3_keeps INTEGER NOT NULL DEFAULT 1,
+  UNIQUE (domain, local)
+);
+CREATE INDEX account_local ON account (local);
+CREATE INDEX domain_catch_all ON domain (catch_all) WHERE catch_all IS NOT NULL;
+CREATE TABLE alias (
+  domain INTEGER NOT NULL REFERENCES domain(id),
+  local TEXT NOT NULL,                 -- folded
+  address TEXT NOT NULL,
+  send_as INTEGER NOT NULL,
+  PRIMARY KEY (domain, local)
+) WITHOUT ROWID;
+CREATE TABLE alias_target (
+  domain INTEGER NOT NULL,
+  local TEXT NOT NULL,
+  account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  PRIMARY KEY (domain, local, account),
+  FOREIGN KEY (domain, local) REFERENCES alias (domain, local) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX alias_target_account ON alias_target (account);
+
+-- What changes with each message of an account, apart from what it is, so that the rows stay small.
+CREATE TABLE ledger (
+  account INTEGER PRIMARY KEY,
+  modseq INTEGER NOT NULL DEFAULT 1,
+  mails INTEGER NOT NULL DEFAULT 0,      -- the last mail's number
+  mailboxes INTEGER NOT NULL DEFAULT 0,  -- the last mailbox's number
+  segments INTEGER NOT NULL DEFAULT 0,   -- the last text segment's number
+  octets INTEGER NOT NULL DEFAULT 0,
+  messages INTEGER NOT NULL DEFAULT 0,
+  quota_octets INTEGER,
+  quota_messages INTEGER
+);
+INSERT INTO ledger (account) VALUES (0);
+
+CREATE TABLE mailbox (
+  id INTEGER PRIMARY KEY,
+  account INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  special INTEGER,
+  uid_validity INTEGER NOT NULL,
+  uid_next INTEGER NOT NULL DEFAULT 1,
+  modseq INTEGER NOT NULL,
+  floor INTEGER NOT NULL DEFAULT 0,      -- tombstones up to here are gone
+  recent INTEGER NOT NULL DEFAULT 1,     -- the first UID that no session was told of
+  messages INTEGER NOT NULL DEFAULT 0,
+  unseen INTEGER NOT NULL DEFAULT 0,
+  deleted INTEGER NOT NULL DEFAULT 0,
+  octets INTEGER NOT NULL DEFAULT 0,
+  deleted_octets INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (account, name),
+  UNIQUE (account, special)
+);
+CREATE TABLE subscription (
+  account INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (account, name)
+) WITHOUT ROWID;
+CREATE TABLE keyword (
+  mailbox INTEGER NOT NULL,
+  name TEXT NOT NULL COLLATE NOCASE,
+  PRIMARY KEY (mailbox, name)
+) WITHOUT ROWID;
+
+-- A message in a mailbox.
+CREATE TABLE message (
+  mailbox INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  modseq INTEGER NOT NULL,
+  created INTEGER NOT NULL,              -- the MODSEQ with which it came
+  flags INTEGER NOT NULL,
+  internal_date INTEGER NOT NULL,
+  saved INTEGER NOT NULL,
+  mail INTEGER NOT NULL,
+  thread INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  keywords TEXT,
+  PRIMARY KEY (mailbox, uid)
+) WITHOUT ROWID;
+CREATE INDEX message_modseq ON message (mailbox, modseq);
+CREATE INDEX message_mail ON message (mail);
+
+-- Runs of UIDs that are gone.
+CREATE TABLE tombstone (
+  mailbox INTEGER NOT NULL,
+  modseq INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  buried INTEGER NOT NULL,
+  PRIMARY KEY (mailbox, modseq, first)
+) WITHOUT ROWID;
+
+-- A mail's content, shared by its copies within the account, and what lists are served from.
+CREATE TABLE content (
+  mail INTEGER PRIMARY KEY,
+  size INTEGER NOT NULL,
+  blob BLOB,                             -- the file that holds the body, unless it is here
+  layout BLOB NOT NULL,
+  body BLOB
+);
+CREATE TABLE summary (
+  mail INTEGER PRIMARY KEY,
+  sealed BLOB NOT NULL
+);
+-- Threads by keyed hash of message ids.
+CREATE TABLE reference (
+  account INTEGER NOT NULL,
+  hash INTEGER NOT NULL,
+  thread INTEGER NOT NULL,
+  PRIMARY KEY (account, hash)
+) WITHOUT ROWID;
+
+-- Which mail needs which blob: what nothing needs any more is let go.
+CREATE TABLE blob_use (
+  mail INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY (mail, blob)
+) WITHOUT ROWID;
+CREATE INDEX blob_use_blob ON blob_use (blob);
+CREATE TABLE attachment (
+  domain INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY (domain, hash)
+) WITHOUT ROWID;
+CREATE INDEX attachment_blob ON attachment (blob);
+CREATE TABLE dead_blob (blob BLOB PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
+
+-- Mail that no mailbox holds any more, until it is cleared away.
+CREATE TABLE unheld (mail INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+-- Mail that can be had back.
+CREATE TABLE removed (
+  mail INTEGER NOT NULL,
+  mailbox INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  removed INTEGER NOT NULL,
+  flags INTEGER NOT NULL,
+  internal_date INTEGER NOT NULL,
+  thread INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  keywords TEXT,
+  PRIMARY KEY (mail, mailbox, uid)
+) WITHOUT ROWID;
+CREATE INDEX removed_when ON removed (removed);
+
+CREATE TABLE queue (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  trace BLOB NOT NULL,
+  mail INTEGER NOT NULL,
+  account INTEGER,
+  domain INTEGER NOT NULL,
+  reverse_path TEXT NOT NULL,
+  recipient TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  smtputf8 INTEGER NOT NULL,
+  since INTEGER NOT NULL
+);
+CREATE INDEX queue_mail ON queue (mail);
+CREATE TABLE quarantine (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  trace BLOB NOT NULL,
+  mail INTEGER NOT NULL,
+  reverse_path TEXT NOT NULL,
+  recipient TEXT,
+  reason TEXT NOT NULL,
+  instead_of BLOB NOT NULL,
+  smtputf8 INTEGER NOT NULL,
+  since INTEGER NOT NULL
+);
+CREATE INDEX quarantine_mail ON quarantine (mail);
+
+-- The text index: mail not in it yet, and its sealed segments.
+CREATE TABLE unindexed (mail INTEGER PRIMARY KEY);
+CREATE TABLE text_segment (
+  id INTEGER PRIMARY KEY,
+  level INTEGER NOT NULL,
+  mails INTEGER NOT NULL,
+  words BLOB NOT NULL,
+  postings BLOB NOT NULL
+);
+";
+
+/// What every connection is told.
+const EVERY: &str = "
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+PRAGMA cell_size_check = ON;
+PRAGMA mmap_size = 0;
+PRAGMA temp_store = MEMORY;
+";
+
+/// Opens the one connection that writes, making or upgrading the database.
+pub(super) fn open_writer(directory: &Path) -> Result<Connection, StoreError> {
+    upgrade_to(directory, STEPS)
+}
+
+/// Opens a connection that can only read.
+pub(super) fn open_reader(directory: &Path) -> rusqlite::Result<Connection> {
+    use rusqlite::OpenFlags;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(directory.join(FILE), flags)?;
+    connection.execute_batch(EVERY)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048;")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Opens a connection that does nothing but checkpoints.
+pub(super) fn open_checkpointer(directory: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(directory.join(FILE))?;
+    connection.execute_batch(EVERY)?;
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256;",
+    )?;
+    Ok(connection)
+}
+
+fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(directory.join(FILE))?;
+    connection.execute_batch(&format!("PRAGMA page_size = {PAGE_OCTETS};"))?;
+    let known = steps.len() as i64;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application != 0 && application != APPLICATION_ID || application == 0 && version != 0 {
+        return Err(StoreError::Failed(format!("{FILE} is not a database of Mailward's")));
+    }
+    if version > known {
+        let message = format!(
+            "the store was written by a newer Mailward (schema {version}; this one knows up to {known}): \
+             use that version, or restore a backup"
+        );
+        return Err(StoreError::Failed(message));
+    }
+    if version > 0 && version < known {
+        snapshot(&connection, directory, version)?;
+    }
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+         PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864;",
+    )?;
+    connection.execute_batch(EVERY)?;
+    if version < known {
+        let todo = steps.get(usize::try_from(version).unwrap_or(0)..).unwrap_or_default();
+        let transaction = connection.transaction()?;
+        todo.iter().try_for_each(|step| transaction.execute_batch(step))?;
+        transaction.execute_batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known};"
+        ))?;
+        transaction.commit()?;
+    }
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+/// Keeps the database as it was before an upgrade. One that exists already is of an attempt that failed, and of
+/// the same content.
+fn snapshot(connection: &Connection, directory: &Path, version: i64) -> Result<(), StoreError> {
+    let name = directory.join(format!("{FILE}.before-upgrade-from-{version}"));
+    if name.exists() {
+        return Ok(());
+    }
+    // Under its final name only once it is whole.
+    let partial = name.with_extension("partial");
+    if partial.exists() {
+        std::fs::remove_file(&partial).map_err(|e| StoreError::Failed(e.to_string()))?;
+    }
+    connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()])?;
+    let keep = || -> std::io::Result<()> {
+        std::fs::File::open(&partial)?.sync_all()?;
+        std::fs::rename(&partial, &name)?;
+        std::fs::File::open(directory)?.sync_all()
+    };
+    keep().map_err(|e| StoreError::Failed(format!("snapshot before the upgrade: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(directory: &Path) -> i64 {
+        let connection = Connection::open(directory.join(FILE)).unwrap();
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn upgrades_keep_everything_and_newer_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let first = upgrade_to(place.path(), &["CREATE TABLE a (x)"]).unwrap();
+        first.execute("INSERT INTO a VALUES (7)", []).unwrap();
+        drop(first);
+
+        // A step that fails half-way leaves the old version whole.
+        let broken = ["CREATE TABLE a (x)", "ALTER TABLE a ADD y; SELECT no_such_function()"];
+        assert!(upgrade_to(place.path(), &broken).is_err());
+        assert_eq!(version(place.path()), 1);
+
+        let steps =
+            ["CREATE TABLE a (x)", "ALTER TABLE a ADD y DEFAULT 8", "CREATE TABLE b AS SELECT x, y FROM a"];
+        let third = upgrade_to(place.path(), &steps).unwrap();
+        let row =
+            third.query_row("SELECT x, y FROM b", [], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)));
+        assert_eq!(row, Ok((7, 8)));
+        drop(third);
+        assert_eq!(version(place.path()), 3);
+        assert_eq!(version_of_snapshot(place.path()), 1);
+
+        let Err(StoreError::Failed(why)) = upgrade_to(place.path(), &["CREATE TABLE a (x)"]) else {
+            panic!("a newer version was opened")
+        };
+        assert!(why.contains("newer Mailward (schema 3; this one knows up to 1)"), "{why}");
+    }
+
+    fn version_of_snapshot(directory: &Path) -> i64 {
+        let snapshot = directory.join(format!("{FILE}.before-upgrade-from-1"));
+        let connection = Connection::open(snapshot).unwrap();
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn another_programs_database_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let other = Connection::open(place.path().join(FILE)).unwrap();
+        other.execute_batch("PRAGMA application_id = 77; CREATE TABLE t (x)").unwrap();
+        drop(other);
+        assert!(matches!(open_writer(place.path()), Err(StoreError::Failed(_))));
+    }
+}

@@ -1,0 +1,385 @@
+//! The text index at work: a thread that adds mail shortly after it came, in batches, and the look-up for SEARCH.
+
+use super::fault::Fault;
+use super::schema::{int, key, owner, range};
+use super::segment::{self, Builder, Segment};
+use super::writer::{Work, first};
+use super::{Parts, rows};
+use crate::vault::{BlobId, Body};
+use crate::{StoreError, StoredMessage};
+use base::{AccountId, MailboxId, Uid};
+use parking_lot::{Condvar, Mutex};
+use rusqlite::{Connection, params};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use wire::mime;
+
+/// How long mail gathers before it is indexed: fewer, larger segments.
+const GATHER: Duration = Duration::from_millis(500);
+/// Mails read in one go.
+const BATCH: usize = 1000;
+/// About how large a fresh segment may become.
+const BATCH_OCTETS: usize = 4 << 20;
+/// Segments of one level that are merged into one of the next.
+const FAN: usize = 8;
+/// Mails from which on a segment is left alone, and the most that a merge makes.
+const FULL: i64 = 4096;
+const MOST_MERGED: i64 = 8192;
+/// Octets from which on a segment is left alone, whatever it holds.
+const FULL_OCTETS: i64 = 4 << 20;
+/// The level of segments that are left alone.
+const FULL_LEVEL: i64 = 100;
+/// Candidates up to which each is looked up by itself.
+const FEW: usize = 4096;
+
+/// What sealed segments are bound to.
+const WORDS: &[u8] = b"text_segment.words";
+const POSTINGS: &[u8] = b"text_segment.postings";
+
+/// The index's thread and its look-up.
+pub(super) struct Indexer {
+    parts: Arc<Parts>,
+    state: Mutex<State>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    rung: bool,
+    urgent: bool,
+    closed: bool,
+}
+
+impl Indexer {
+    pub(super) fn new(parts: Arc<Parts>) -> Self {
+        // What an earlier run left is taken up at once.
+        let state = State { rung: true, ..State::default() };
+        Indexer { parts, state: Mutex::new(state), bell: Condvar::new() }
+    }
+
+    /// Starts the thread.
+    pub(super) fn start(self: &Arc<Self>) -> Result<JoinHandle<()>, StoreError> {
+        let indexer = self.clone();
+        std::thread::Builder::new()
+            .name("store-index".into())
+            .spawn(move || indexer.index_all())
+            .map_err(|e| StoreError::Failed(e.to_string()))
+    }
+
+    /// Says that mail may have come.
+    pub(super) fn wake(&self) {
+        let mut state = self.state.lock();
+        if !state.rung {
+            state.rung = true;
+            self.bell.notify_all();
+        }
+    }
+
+    /// Ends the thread.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.bell.notify_all();
+    }
+
+    /// Waits until nothing is left to be indexed.
+    pub(super) fn wait(&self) {
+        let pending = |reader: &Connection| first(reader, "SELECT 1 FROM unindexed LIMIT 1", [], |_| Ok(()));
+        while self.parts.settings.index_text && !self.state.lock().closed {
+            match self.parts.readers.lend(pending) {
+                Ok(Some(())) => {}
+                _ => return,
+            }
+            let mut state = self.state.lock();
+            (state.rung, state.urgent) = (true, true);
+            self.bell.notify_all();
+            self.bell.wait_for(&mut state, Duration::from_millis(5));
+        }
+    }
+
+    fn index_all(&self) {
+        while self.gather() {
+            loop {
+                match self.index_batch() {
+                    Ok(true) if !self.state.lock().closed => {}
+                    Ok(_) => break,
+                    Err(fault) => {
+                        tracing::warn!(?fault, "text index");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for mail, then for more of it. False when it is time to end.
+    fn gather(&self) -> bool {
+        let mut state = self.state.lock();
+        while !state.rung && !state.closed {
+            self.bell.wait(&mut state);
+        }
+        if !state.closed && !state.urgent {
+            self.bell.wait_while_for(&mut state, |state| !state.closed && !state.urgent, GATHER);
+        }
+        (state.rung, state.urgent) = (false, false);
+        !state.closed
+    }
+
+    /// Indexes what waits, up to a batch. Whether there may be more.
+    fn index_batch(&self) -> Result<bool, Fault> {
+        let mails = self.parts.readers.lend(|reader| {
+            let mut statement = reader.prepare_cached("SELECT mail FROM unindexed ORDER BY mail LIMIT ?1")?;
+            let mails = statement.query_map([BATCH as i64], |row| row.get(0))?;
+            Ok(mails.collect::<Result<Vec<i64>, _>>()?)
+        })?;
+        let mut rest = mails.as_slice();
+        while let Some(mail) = rest.first() {
+            let of = owner(*mail);
+            let end = rest.iter().position(|mail| owner(*mail) != of).unwrap_or(rest.len());
+            let (own, others) = rest.split_at(end);
+            self.index_account(of, own)?;
+            rest = others;
+        }
+        Ok(!mails.is_empty())
+    }
+
+    fn index_account(&self, of: AccountId, mails: &[i64]) -> Result<(), Fault> {
+        let mut rest = mails;
+        while !rest.is_empty() {
+            let mut builder = Builder::default();
+            while let Some((mail, others)) = rest.split_first().filter(|_| builder.octets() < BATCH_OCTETS) {
+                builder.add(*mail, self.text(*mail).as_deref());
+                rest = others;
+            }
+            let (count, octets) = (builder.mails() as i64, builder.octets());
+            let done: Vec<i64> = mails
+                .iter()
+                .copied()
+                .take_while(|mail| rest.first().is_none_or(|next| mail < next))
+                .collect();
+            let sealed = self.seal(&builder.finish())?;
+            self.parts.writer.write(octets, move |work| {
+                for mail in &done {
+                    work.run("DELETE FROM unindexed WHERE mail = ?1", [mail])?;
+                }
+                sealed.insert(work, of, count)
+            })?;
+        }
+        self.merge_account(of)
+    }
+
+    /// A mail's folded text; nothing where it can't be read (it stays a candidate for every search).
+    fn text(&self, mail: i64) -> Option<String> {
+        let message = open(&self.parts, mail)
+            .inspect_err(|fault| tracing::warn!(mail, ?fault, "not indexed"))
+            .ok()??;
+        let mut header = Vec::new();
+        message.read(message.tree().root().header(), &mut header).ok()?;
+        let mut text = mime::search_text(message.tree(), &*message).ok()?;
+        text.push('\n');
+        text.push_str(&mime::header_text(&header));
+        Some(mime::casemap(&text))
+    }
+
+    fn seal(&self, segment: &Segment) -> Result<Sealed, Fault> {
+        let pack = |context: &[u8], plain: &[u8]| {
+            self.parts.vault.seal_row(context, &lz4_flex::block::compress_prepend_size(plain))
+        };
+        Ok(Sealed { words: pack(WORDS, &segment.words)?, postings: pack(POSTINGS, &segment.postings)? })
+    }
+
+    fn unseal(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Fault> {
+        let mut packed = Vec::new();
+        self.parts.vault.open_row(context, sealed, &mut packed)?;
+        lz4_flex::block::decompress_size_prepended(&packed).map_err(|_| Fault::broken("a text segment"))
+    }
+
+    /// Merges an account's segments while there are many of one size.
+    fn merge_account(&self, of: AccountId) -> Result<(), Fault> {
+        while let Some(ids) = self.parts.readers.lend(|reader| to_merge(reader, of))? {
+            self.merge(of, ids)?;
+        }
+        Ok(())
+    }
+
+    /// Makes one segment of several, leaving out mail that is gone.
+    fn merge(&self, of: AccountId, ids: Vec<i64>) -> Result<(), Fault> {
+        let (segments, gone) = self.parts.readers.read(|reading| {
+            let mut segments = Vec::with_capacity(ids.len());
+            for id in &ids {
+                let sql = "SELECT words, postings FROM text_segment WHERE id = ?1";
+                let sealed: Option<(Vec<u8>, Vec<u8>)> =
+                    first(reading.sql, sql, [id], |r| Ok((r.get(0)?, r.get(1)?)))?;
+                let (words, postings) = sealed.ok_or_else(|| Fault::broken("a text segment went away"))?;
+                segments.push(Segment {
+                    words: self.unseal(WORDS, &words)?,
+                    postings: self.unseal(POSTINGS, &postings)?,
+                });
+            }
+            Ok((segments, living(reading.sql, of)?))
+        })?;
+        let is_gone = |mail: i64| gone.binary_search(&mail).is_err();
+        let merged = segment::merge(&segments, &is_gone).ok_or_else(|| Fault::broken("a text segment"))?;
+        let count = segment::count(&merged.words);
+        let sealed = self.seal(&merged)?;
+        self.parts.writer.write(sealed.words.len() + sealed.postings.len(), move |work| {
+            for id in &ids {
+                work.run("DELETE FROM text_segment WHERE id = ?1", [id])?;
+            }
+            sealed.insert(work, of, count)
+        })
+    }
+
+    /// UIDs of a mailbox whose mail may hold `text`; nothing where any may.
+    pub(super) fn candidates(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        text: &str,
+    ) -> Result<Option<Vec<Uid>>, Fault> {
+        let pieces = segment::pieces(&mime::casemap(text));
+        if pieces.is_empty() || !self.parts.settings.index_text {
+            return Ok(None);
+        }
+        self.parts.readers.read(|reading| {
+            let id = rows::existing(reading.sql, of, mailbox)?;
+            let mut mails = Vec::new();
+            let mut statement = reading
+                .sql
+                .prepare_cached("SELECT id, words FROM text_segment WHERE id BETWEEN ?1 AND ?2")?;
+            let mut segments = statement.query(range(of))?;
+            while let Some(row) = segments.next()? {
+                reading.check_time()?;
+                let words = row.get_ref(1)?.as_blob().map_err(|_| Fault::broken("a text segment"))?;
+                let words = self.unseal(WORDS, words)?;
+                let postings = || self.postings(reading.sql, row.get(0)?);
+                let hits = segment::search(&words, postings, &pieces)?;
+                mails.extend(hits.ok_or_else(|| Fault::broken("a text segment"))?);
+            }
+            let mut statement =
+                reading.sql.prepare_cached("SELECT mail FROM unindexed WHERE mail BETWEEN ?1 AND ?2")?;
+            let waiting = statement.query_map(range(of), |row| row.get::<_, i64>(0))?;
+            for mail in waiting {
+                mails.push(mail?);
+            }
+            mails.sort_unstable();
+            in_mailbox(reading.sql, id, &mails).map(Some)
+        })
+    }
+
+    fn postings(&self, reader: &Connection, segment: i64) -> Result<Vec<u8>, Fault> {
+        let mut statement = reader.prepare_cached("SELECT postings FROM text_segment WHERE id = ?1")?;
+        let mut rows = statement.query([segment])?;
+        let row = rows.next()?.ok_or_else(|| Fault::broken("a text segment"))?;
+        let sealed = row.get_ref(0)?.as_blob().map_err(|_| Fault::broken("a text segment"))?;
+        self.unseal(POSTINGS, sealed)
+    }
+}
+
+/// A segment, sealed.
+struct Sealed {
+    words: Vec<u8>,
+    postings: Vec<u8>,
+}
+
+impl Sealed {
+    fn insert(&self, work: &Work<'_>, of: AccountId, mails: i64) -> Result<(), Fault> {
+        if mails == 0 {
+            return Ok(());
+        }
+        let sql = "UPDATE ledger SET segments = segments + 1 WHERE account = ?1 RETURNING segments";
+        let Some(number) = work.first(sql, [int(of.0)], |r| r.get::<_, i64>(0))? else {
+            // The account was removed meanwhile.
+            return Ok(());
+        };
+        let sql = "INSERT INTO text_segment VALUES (?1, ?2, ?3, ?4, ?5)";
+        let octets = int((self.words.len() + self.postings.len()) as u64);
+        work.run(sql, params![key(of, number), level(mails, octets), mails, self.words, self.postings])?;
+        Ok(())
+    }
+}
+
+/// Segments of one level hold about as many mails: each level [`FAN`] times the one below.
+fn level(mails: i64, octets: i64) -> i64 {
+    match mails >= FULL || octets >= FULL_OCTETS {
+        true => FULL_LEVEL,
+        false => i64::from(mails.max(1).ilog(FAN as i64)),
+    }
+}
+
+/// The oldest segments of a level that has too many.
+fn to_merge(reader: &Connection, of: AccountId) -> Result<Option<Vec<i64>>, Fault> {
+    let sql = "SELECT level FROM text_segment WHERE id BETWEEN ?1 AND ?2 AND level < 100
+               GROUP BY level HAVING count(*) >= 8 ORDER BY level LIMIT 1";
+    let Some(level) = first(reader, sql, range(of), |r| r.get::<_, i64>(0))? else { return Ok(None) };
+    let sql =
+        "SELECT id, mails FROM text_segment WHERE id BETWEEN ?1 AND ?2 AND level = ?3 ORDER BY id LIMIT ?4";
+    let (low, high) = range(of);
+    let mut statement = reader.prepare_cached(sql)?;
+    let mut rows = statement.query([low, high, level, FAN as i64])?;
+    let (mut ids, mut mails) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        mails += row.get::<_, i64>(1)?;
+        if mails > MOST_MERGED && ids.len() > 1 {
+            break;
+        }
+        ids.push(row.get(0)?);
+    }
+    Ok(Some(ids))
+}
+
+/// Every mail that the account has, ascending.
+fn living(reader: &Connection, of: AccountId) -> Result<Vec<i64>, Fault> {
+    let mut statement = reader.prepare_cached(
+        "SELECT mail FROM summary WHERE mail BETWEEN ?1 AND ?2
+         EXCEPT SELECT mail FROM unheld WHERE mail BETWEEN ?1 AND ?2 ORDER BY 1",
+    )?;
+    let mails = statement.query_map(range(of), |row| row.get(0))?;
+    Ok(mails.collect::<Result<_, _>>()?)
+}
+
+/// UIDs that mails (ascending) have in a mailbox.
+fn in_mailbox(reader: &Connection, mailbox: i64, mails: &[i64]) -> Result<Vec<Uid>, Fault> {
+    let mut uids = Vec::new();
+    if mails.len() <= FEW {
+        let sql = "SELECT uid FROM message INDEXED BY message_mail WHERE mail = ?1 AND mailbox = ?2";
+        let mut statement = reader.prepare_cached(sql)?;
+        for mail in mails {
+            let mut rows = statement.query([*mail, mailbox])?;
+            while let Some(row) = rows.next()? {
+                uids.push(Uid(row.get(0)?));
+            }
+        }
+        uids.sort_unstable();
+        uids.dedup();
+    } else {
+        let mut statement =
+            reader.prepare_cached("SELECT uid, mail FROM message WHERE mailbox = ?1 ORDER BY uid")?;
+        let mut rows = statement.query([mailbox])?;
+        while let Some(row) = rows.next()? {
+            if mails.binary_search(&row.get(1)?).is_ok() {
+                uids.push(Uid(row.get(0)?));
+            }
+        }
+    }
+    Ok(uids)
+}
+
+/// Opens a mail whoever it belongs to; nothing where it is gone.
+pub(super) fn open(parts: &Parts, mail: i64) -> Result<Option<Box<dyn StoredMessage>>, Fault> {
+    let sql = "SELECT blob, layout, body FROM content WHERE mail = ?1";
+    let found = parts.readers.lend(|reader| {
+        first(reader, sql, [mail], |row| {
+            Ok((
+                row.get::<_, Option<Vec<u8>>>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                row.get::<_, Option<Vec<u8>>>(2)?,
+            ))
+        })
+    })?;
+    let Some((file, layout, inline)) = found else { return Ok(None) };
+    let file = file.as_deref().and_then(BlobId::from_octets);
+    let body = file.map(Body::File).or(inline.map(Body::Inline));
+    let body = body.ok_or_else(|| Fault::broken("a message without its body"))?;
+    Ok(Some(parts.vault.open_message(&body, &layout)?))
+}
