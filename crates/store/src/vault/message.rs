@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use wire::mime::{Encoding, Kind, Part, Tree};
+use wire::mime::{Encoding, Kind, Parser, Part, Tree};
 
 /// Decoded octets from which an attachment gets a file of its own.
 pub(super) const ATTACHMENT_FROM: u64 = 8 * 1024;
@@ -212,21 +212,29 @@ pub(super) fn open(vault: &Vault, body: &Body, layout: &[u8]) -> Result<Box<dyn 
     let outcome = vault.0.keys.open(Purpose::Mail, LAYOUT, layout, &mut plain);
     outcome.map_err(|why| failed(format!("a message's layout: {why}")))?;
     let layout = Layout::decode(&plain).ok_or_else(|| failed("a message's layout can't be read"))?;
-    let tree = Tree::decode(&layout.tree).ok_or_else(|| failed("a message's structure can't be read"))?;
     let skeleton = open_skeleton(vault, body, &layout)?;
     if skeleton.len() != layout.skeleton() {
         return Err(failed(format!("the skeleton {} has a wrong length", layout.body)));
     }
     let segments = place(&layout);
-    Ok(Box::new(Message {
-        vault: vault.clone(),
-        tree,
-        size: layout.size,
-        skeleton,
-        blobs: layout.blobs,
-        segments,
-        last: Mutex::default(),
-    }))
+    let tree = Tree::decode(&layout.tree).filter(|tree| tree.size() == layout.size);
+    let (vault, size, blobs) = (vault.clone(), layout.size, layout.blobs);
+    let content = Content { vault, size, skeleton, blobs, segments, last: Mutex::default() };
+    let tree = match tree {
+        Some(tree) => tree,
+        // Kept by a version that wrote it otherwise: what counts are the octets.
+        None => parse(&content)?,
+    };
+    Ok(Box::new(Message { tree, content }))
+}
+
+fn parse(content: &Content) -> Result<Tree, StoreError> {
+    let mut parser = Parser::new(&content.vault.0.limits);
+    in_windows(content, 0..content.size, &mut |part| {
+        parser.push(part);
+        Ok(())
+    })?;
+    Ok(parser.finish())
 }
 
 fn open_skeleton(vault: &Vault, body: &Body, layout: &Layout) -> Result<Box<dyn Octets>, StoreError> {
@@ -274,8 +282,12 @@ fn place(layout: &Layout) -> Vec<Placed> {
 
 /// A message, open for reading.
 struct Message {
-    vault: Vault,
     tree: Tree,
+    content: Content,
+}
+
+struct Content {
+    vault: Vault,
     size: u64,
     skeleton: Box<dyn Octets>,
     blobs: Vec<BlobId>,
@@ -300,7 +312,7 @@ enum Source {
     },
 }
 
-impl Message {
+impl Content {
     fn read_segment(&self, segment: &Placed, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<()> {
         let within = range.start - segment.octets.start..range.end - segment.octets.start;
         match segment.source {
@@ -330,7 +342,7 @@ impl Message {
     }
 }
 
-impl Octets for Message {
+impl Octets for Content {
     fn len(&self) -> u64 {
         self.size
     }
@@ -352,6 +364,20 @@ impl Octets for Message {
 
     fn as_slice(&self) -> Option<&[u8]> {
         if self.blobs.is_empty() { self.skeleton.as_slice() } else { None }
+    }
+}
+
+impl Octets for Message {
+    fn len(&self) -> u64 {
+        self.content.len()
+    }
+
+    fn read(&self, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<()> {
+        self.content.read(range, out)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        self.content.as_slice()
     }
 }
 

@@ -19,7 +19,7 @@ mod spool;
 mod tests;
 
 use crate::{Settings, Spool, StoreError, StoredMessage};
-use base::{DomainId, Octets};
+use base::{DomainId, Limits, Octets};
 use identity::Identity;
 use keys::{KeyRing, Purpose};
 use shelf::Shelf;
@@ -42,6 +42,8 @@ struct Inner {
     attachment_key: Zeroizing<[u8; 32]>,
     hash_key: Zeroizing<[u8; 32]>,
     fingerprint: [u8; 16],
+    /// For reading a message's structure anew.
+    limits: Limits,
 }
 
 /// A sealed file's name: random, the same for ever.
@@ -111,6 +113,7 @@ impl Vault {
             attachment_key: identity.derive("mailward identity 1: attachments"),
             hash_key: identity.derive("mailward identity 1: hashes"),
             fingerprint,
+            limits: settings.limits.clone(),
         })))
     }
 

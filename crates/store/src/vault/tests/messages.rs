@@ -1,3 +1,5 @@
+use super::super::keys::Purpose;
+use super::super::layout::Layout;
 use super::super::message::MOST_ATTACHMENTS;
 use super::*;
 use std::os::unix::fs::PermissionsExt;
@@ -231,5 +233,21 @@ fn a_message_makes_so_many_files_and_no_more() {
     let message = message_with("text", &bodies);
     let sealed = seal(&vault, &message);
     assert_eq!(sealed.attachments.len(), MOST_ATTACHMENTS);
+    assert!(read(&vault, &sealed).unwrap() == message);
+}
+
+#[test]
+fn a_structure_that_cannot_be_read_is_found_anew() {
+    let place = Place::new();
+    let vault = place.open();
+    let message = message_with("text", &[fold(&[7; 20_000], 76, "\r\n")]);
+    let mut sealed = seal(&vault, &message);
+    let mut plain = Vec::new();
+    vault.0.keys.open(Purpose::Mail, b"layout", &sealed.layout, &mut plain).unwrap();
+    let mut layout = Layout::decode(&plain).unwrap();
+    layout.tree = b"of another version".to_vec();
+    sealed.layout = vault.0.keys.seal(Purpose::Mail, b"layout", &layout.encode()).unwrap();
+    let open = vault.open_message(&sealed.body, &sealed.layout).unwrap();
+    assert_eq!(*open.tree(), Tree::parse(&message, &Limits::default()));
     assert!(read(&vault, &sealed).unwrap() == message);
 }
