@@ -6,7 +6,7 @@ use super::completion::{Completion, Status};
 use super::fetch::Fetching;
 use super::list::Listing;
 use super::search::Searching;
-use super::sync::{Expunges, Tell, sync};
+use super::sync::{Expunges, Manner, Tell, sync};
 use super::view::View;
 use super::{Config, Enabled, Progress, RUN_OCTETS, capability};
 use crate::mailstore::Mailstore;
@@ -125,17 +125,19 @@ fn needs(body: &CommandBody) -> Needs {
     }
 }
 
-/// Whether the command's answer may hold expunges.
-fn expunges(body: &CommandBody) -> Expunges {
-    let by_number = match body {
-        CommandBody::Fetch(fetch) => !fetch.uid,
-        CommandBody::Store(store) => !store.uid,
-        CommandBody::Search(search) => !search.uid,
-        CommandBody::Sort(sort) => !sort.uid,
-        CommandBody::Thread(thread) => !thread.uid,
-        _ => false,
+/// How changes are told with the command's end.
+fn manner(body: &CommandBody) -> Manner {
+    let (uid, holds) = match body {
+        CommandBody::Fetch(fetch) => (fetch.uid, true),
+        CommandBody::Store(store) => (store.uid, true),
+        CommandBody::Search(search) => (search.uid, true),
+        CommandBody::Sort(sort) => (sort.uid, true),
+        CommandBody::Thread(thread) => (thread.uid, true),
+        CommandBody::Copy(transfer) | CommandBody::Move(transfer) => (transfer.uid, false),
+        CommandBody::Expunge(set) => (set.is_some(), false),
+        _ => (false, false),
     };
-    if by_number { Expunges::Held } else { Expunges::Told }
+    Manner { expunges: if holds && !uid { Expunges::Held } else { Expunges::Told }, uid }
 }
 
 impl Account {
@@ -228,13 +230,13 @@ impl Account {
             Ok(command) => command,
             Err(error) => return self.refuse(error),
         };
-        let expunges = expunges(&body);
+        let manner = manner(&body);
         let outcome = self.judge(&body).and_then(|()| self.begin(&tag, body, framer, out));
         match outcome {
             // A task goes on, or an IDLE.
             Ok(None) => {}
-            Ok(Some(outcome)) => self.finish(tag, outcome, expunges),
-            Err(completion) => self.finish(tag, completion.into(), expunges),
+            Ok(Some(outcome)) => self.finish(tag, outcome, manner),
+            Err(completion) => self.finish(tag, completion.into(), manner),
         }
     }
 
@@ -342,7 +344,7 @@ impl Account {
 
     /// Goes on with a task; gives it back where there is more to do.
     fn step(&mut self, mut task: Box<Task>, out: &mut Vec<u8>) -> Option<Box<Task>> {
-        let (step, expunges) = match &mut *task {
+        let (step, manner) = match &mut *task {
             Task::Finish { tell, .. } | Task::Tell(tell) => {
                 if let Some(view) = &self.view
                     && !tell.step(view, self.enabled, out, RUN_OCTETS)
@@ -354,9 +356,9 @@ impl Account {
                 }
                 return None;
             }
-            Task::Fetch { fetching, .. } => (fetching.step(self, out), fetching.expunges()),
-            Task::Search { searching, .. } => (searching.step(self, out), searching.expunges()),
-            Task::List { listing, .. } => (listing.step(self, out), Expunges::Told),
+            Task::Fetch { fetching, .. } => (fetching.step(self, out), fetching.manner()),
+            Task::Search { searching, .. } => (searching.step(self, out), searching.manner()),
+            Task::List { listing, .. } => (listing.step(self, out), Manner::PLAIN),
         };
         let outcome = match step {
             Ok(Step::More) => return Some(task),
@@ -370,7 +372,7 @@ impl Account {
         };
         match *task {
             Task::Fetch { tag, .. } | Task::Search { tag, .. } | Task::List { tag, .. } => {
-                self.finish(tag, outcome, expunges);
+                self.finish(tag, outcome, manner);
             }
             Task::Finish { .. } | Task::Tell(_) => {}
         }
@@ -378,8 +380,9 @@ impl Account {
     }
 
     /// Tells what others did, then how the command ended.
-    pub(super) fn finish(&mut self, tag: String, mut outcome: Outcome, expunges: Expunges) {
-        if let Err(error) = self.update(expunges, &outcome.own, &mut outcome.tell) {
+    pub(super) fn finish(&mut self, tag: String, mut outcome: Outcome, manner: Manner) {
+        outcome.tell.with_uid |= manner.uid;
+        if let Err(error) = self.update(manner.expunges, &outcome.own, &mut outcome.tell) {
             self.lost(error);
         }
         let Outcome { mut completion, tell, .. } = outcome;
@@ -448,7 +451,7 @@ impl Account {
             true => Outcome::ok("IDLE completed"),
             false => Completion::bad("IDLE ends with DONE").into(),
         };
-        self.finish(tag, outcome, Expunges::Told);
+        self.finish(tag, outcome, Manner::PLAIN);
     }
 
     fn enable(&mut self, extensions: &[Extension], out: &mut Vec<u8>) -> Outcome {

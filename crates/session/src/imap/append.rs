@@ -2,7 +2,7 @@
 
 use super::account::{Account, Outcome};
 use super::completion::Completion;
-use super::sync::Expunges;
+use super::sync::Manner;
 use crate::mailstore::{NewMail, Spool};
 use base::mailbox::MailError;
 use base::{MailboxId, Secret};
@@ -37,7 +37,7 @@ impl Account {
             Err((tag, completion)) => {
                 self.append = None;
                 framer.refuse();
-                self.finish(tag, completion.into(), Expunges::Told);
+                self.finish(tag, completion.into(), Manner::PLAIN);
             }
         }
     }
@@ -112,12 +112,12 @@ impl Account {
             }
             Err(completion) => completion,
         };
-        self.finish(tag, Outcome::from(outcome), Expunges::Told);
+        self.finish(tag, Outcome::from(outcome), Manner::PLAIN);
     }
 
     fn append_failed(&mut self, completion: Completion) {
         if let Some(append) = self.append.take() {
-            self.finish(append.tag, completion.into(), Expunges::Told);
+            self.finish(append.tag, completion.into(), Manner::PLAIN);
         }
     }
 }

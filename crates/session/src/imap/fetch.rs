@@ -5,7 +5,7 @@ use super::account::{Account, Outcome, Step};
 use super::completion::{Completion, Status};
 use super::section::{self, Content, Part};
 use super::select::vanished_earlier;
-use super::sync::{Expunges, Tell};
+use super::sync::{Expunges, Manner, Tell};
 use super::view::View;
 use super::{RUN_OCTETS, print};
 use crate::mailstore::{Mailstore, Message};
@@ -115,8 +115,8 @@ impl Fetching {
         })
     }
 
-    pub(super) fn expunges(&self) -> Expunges {
-        if self.uid { Expunges::Told } else { Expunges::Held }
+    pub(super) fn manner(&self) -> Manner {
+        Manner { expunges: if self.uid { Expunges::Told } else { Expunges::Held }, uid: self.uid }
     }
 
     pub(super) fn step(&mut self, account: &mut Account, out: &mut Vec<u8>) -> Result<Step, Completion> {

@@ -238,6 +238,7 @@ impl Session {
     }
 
     /// The next thing for the driver to do.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Option<Action> {
         let action = self.actions.pop_front();
         if self.actions.is_empty() {

@@ -4,7 +4,7 @@
 use super::account::{Account, Outcome, Step};
 use super::completion::Completion;
 use super::sort::{self, Sorted};
-use super::sync::Expunges;
+use super::sync::{Expunges, Manner};
 use super::test::{Opened, Test};
 use super::thread::{self, Threaded};
 use super::view::View;
@@ -124,8 +124,8 @@ impl Searching {
         Ok(Searching { uid, test, columns, uids, at: 0, hint: 0, open: Vec::new(), hits })
     }
 
-    pub(super) fn expunges(&self) -> Expunges {
-        if self.uid { Expunges::Told } else { Expunges::Held }
+    pub(super) fn manner(&self) -> Manner {
+        Manner { expunges: if self.uid { Expunges::Told } else { Expunges::Held }, uid: self.uid }
     }
 
     pub(super) fn step(&mut self, account: &mut Account, out: &mut Vec<u8>) -> Result<Step, Completion> {

@@ -15,6 +15,19 @@ pub(super) enum Expunges {
     Held,
 }
 
+/// How changes are told with a command's end.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) expunges: Expunges,
+    /// The command is a UID one: FETCH lines hold the UID (RFC 9051 §6.4.9).
+    pub(super) uid: bool,
+}
+
+impl Manner {
+    /// That of most commands.
+    pub(super) const PLAIN: Manner = Manner { expunges: Expunges::Told, uid: false };
+}
+
 /// Lines that are still to be sent before a command is over. The view has taken the changes in already.
 #[derive(Default)]
 pub(super) struct Tell {
@@ -24,7 +37,7 @@ pub(super) struct Tell {
     exists: Option<Exists>,
     changed: IntoIter<Changed>,
     /// Whether FETCH lines hold the UID: the command is a UID one, or QRESYNC is on (RFC 7162 §3.2.3).
-    with_uid: bool,
+    pub(super) with_uid: bool,
     hint: usize,
 }
 

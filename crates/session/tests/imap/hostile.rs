@@ -1,1 +1,208 @@
+//! Input that means no good, much of everything, and what a connection costs.
 
+use crate::driver::{Connection, config};
+use session::imap::{Input, Progress, RUN_OCTETS, Session};
+use std::sync::Arc;
+use std::time::Instant;
+use testkit::mailstore::FakeMailstore;
+
+fn logged_in(store: &FakeMailstore) -> Connection {
+    let mut connection = Connection::new(config(true), store);
+    let answer = text(connection.send(b"a LOGIN alice secret\r\n", usize::MAX));
+    assert!(answer.contains("a OK"), "{answer}");
+    connection
+}
+
+fn text(octets: Vec<u8>) -> String {
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+fn ask(connection: &mut Connection, command: &str) -> String {
+    text(connection.send(format!("{command}\r\n").as_bytes(), usize::MAX))
+}
+
+#[test]
+fn an_idle_session_is_small() {
+    assert!(size_of::<Session>() < 1024, "{}", size_of::<Session>());
+}
+
+#[test]
+fn large_literals_are_not_invited() {
+    let mut connection = Connection::new(config(true), &FakeMailstore::new());
+    let answer = ask(&mut connection, "a LOGIN {2147483647}");
+    assert!(answer.contains("a NO [TOOBIG]") && !answer.contains("\n+"), "{answer}");
+}
+
+#[test]
+fn an_oversized_literal_is_never_run() {
+    for octets in [5_000_000u64, 4_000_000_000, u64::MAX] {
+        let mut connection = logged_in(&FakeMailstore::new());
+        let mut answer = ask(&mut connection, &format!("a APPEND INBOX {{{octets}+}}"));
+        if !connection.closed {
+            answer += &text(connection.send(&b"inj NOOP\r\n".repeat(100), usize::MAX));
+        }
+        assert!(!answer.contains("inj"), "{answer}");
+        assert!(answer.contains("TOOBIG"), "{answer}");
+    }
+}
+
+#[test]
+fn deep_searches_are_answered() {
+    let mut connection = logged_in(&FakeMailstore::new());
+    ask(&mut connection, "b SELECT INBOX");
+    let deep = format!("c UID SEARCH {}ALL{}", "(".repeat(20_000), ")".repeat(20_000));
+    assert!(ask(&mut connection, &deep).contains("c BAD"));
+    let nots = format!("d SEARCH {}ALL", "NOT ".repeat(20_000));
+    assert!(ask(&mut connection, &nots).contains("d BAD"));
+    assert!(ask(&mut connection, "e NOOP").contains("e OK"));
+}
+
+/// Octets that are nearly commands: no panic, no growth, and an answer or a close in the end.
+#[test]
+fn noise_is_survived() {
+    let words: &[&[u8]] = &[
+        b"a ",
+        b"FETCH ",
+        b"1:*",
+        b" (",
+        b")",
+        b"BODY[",
+        b"]",
+        b"{3}\r\n",
+        b"{3+}\r\n",
+        b"~{1+}\r\n",
+        b"\r\n",
+        b"\n",
+        b"\0",
+        b"\xff\xfe",
+        b"APPEND INBOX ",
+        b"SELECT INBOX",
+        b"SEARCH ",
+        b"OR ",
+        b"NOT ",
+        b"$",
+        b"*",
+        b"UID ",
+        b"\"",
+        b"\\",
+        b"IDLE",
+        b"DONE",
+        b"STORE 1 +FLAGS ",
+        b"(\\Seen)",
+        b"LIST \"\" ",
+        b"RETURN (",
+        b"<0.5>",
+        b"4294967295",
+        b"0",
+        b"HEADER.FIELDS (",
+        b"BINARY[1]",
+        b"THREAD REFERENCES UTF-8 ALL",
+        b"SORT (DATE) UTF-8 ALL",
+        b"COPY 1 Trash",
+        b"LOGIN alice secret\r\n",
+        b"AUTHENTICATE PLAIN ",
+        b"ENABLE QRESYNC",
+        b"(QRESYNC (1 1 1:9 (1 1)))",
+        b"\r\na ",
+    ];
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below as u64) as usize
+    };
+    for round in 0..3000 {
+        let store = FakeMailstore::new();
+        store.deliver(
+            "INBOX",
+            b"Subject: x\r\nReferences: <a@b> <a@b>\r\n\r\ny",
+            base::Flags::default(),
+            None,
+        );
+        let mut connection =
+            if round % 3 == 0 { Connection::new(config(true), &store) } else { logged_in(&store) };
+        if round % 3 == 2 {
+            ask(&mut connection, "b SELECT INBOX");
+        }
+        for _ in 0..40 {
+            let word = words[next(words.len())];
+            if connection.closed {
+                break;
+            }
+            connection.send(word, 1 + next(8));
+        }
+        connection.feed(Input::Eof);
+        assert!(connection.closed);
+    }
+}
+
+/// A long answer comes in pieces, and the store is read only as fast as the client takes them.
+#[test]
+fn long_answers_come_in_pieces() {
+    let store = FakeMailstore::new();
+    for number in 0..20_000 {
+        let mail = format!("From: sender{number}@example.org\r\nSubject: number {number}\r\n\r\nbody\r\n");
+        store.deliver("INBOX", mail.as_bytes(), base::Flags::default(), None);
+    }
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    connection.largest_run = 0;
+    let answer = ask(&mut connection, "c FETCH 1:* (UID FLAGS ENVELOPE BODY.PEEK[HEADER.FIELDS (SUBJECT)])");
+    assert_eq!(answer.matches(" FETCH (").count(), 20_000);
+    assert!(answer.contains("* 20000 FETCH (UID 20000 "));
+    assert!(answer.ends_with("c OK FETCH completed\r\n"));
+    assert!(connection.largest_run < RUN_OCTETS + 10_000, "{}", connection.largest_run);
+    let answer = ask(&mut connection, "d FETCH 1:* (BODY.PEEK[])");
+    assert_eq!(answer.matches("\r\n\r\nbody\r\n)").count(), 20_000);
+    assert!(connection.largest_run < RUN_OCTETS + 100_000, "{}", connection.largest_run);
+    // Every flag changes: the changes are told piece by piece too.
+    connection.largest_run = 0;
+    let answer = ask(&mut connection, "e STORE 1:* +FLAGS (\\Seen)");
+    assert_eq!(answer.matches(" FETCH (").count(), 20_000);
+    let answer = ask(&mut connection, "f UID SEARCH RETURN (ALL COUNT) SEEN");
+    assert!(answer.contains("UID ALL 1:20000 COUNT 20000"), "{answer}");
+    assert!(connection.largest_run < RUN_OCTETS + 10_000, "{}", connection.largest_run);
+}
+
+#[test]
+fn a_large_body_streams() {
+    let store = FakeMailstore::new();
+    let body = "0123456789abcdef\r\n".repeat(300_000);
+    store.deliver("INBOX", format!("Subject: large\r\n\r\n{body}").as_bytes(), base::Flags::default(), None);
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    connection.largest_run = 0;
+    let answer = ask(&mut connection, "c FETCH 1 (BODY.PEEK[TEXT])");
+    assert!(answer.contains(&format!("BODY[TEXT] {{{}}}\r\n{body})\r\n", body.len())));
+    assert!(connection.largest_run <= RUN_OCTETS + 70_000, "{}", connection.largest_run);
+    let answer = ask(&mut connection, "d FETCH 1 (BINARY.PEEK[1]<5399990.100>)");
+    assert!(answer.contains("BINARY[1]<5399990> {10}\r\n89abcdef\r\n"), "{answer}");
+}
+
+/// A thread as long as a hostile mailbox likes: no overflow, no endless walk.
+#[test]
+fn long_threads_are_threaded() {
+    let store = FakeMailstore::new();
+    for number in 0..5_000 {
+        let mail = format!("Message-ID: <{number}@x>\r\nReferences: <{}@x>\r\n\r\n", number + 1);
+        store.deliver("INBOX", mail.as_bytes(), base::Flags::default(), None);
+    }
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    let answer = ask(&mut connection, "c THREAD REFERENCES UTF-8 ALL");
+    assert!(answer.contains("* THREAD (") && answer.ends_with("c OK THREAD completed\r\n"));
+}
+
+/// What a session says when it is run without anything to do.
+#[test]
+fn runs_without_work_are_harmless() {
+    let mut session = Session::new(config(true), None, Instant::now());
+    let mut out = Vec::new();
+    assert_eq!(session.run(&mut out), Progress::Done);
+    session.feed(Instant::now(), Input::LoginOk(Arc::new(FakeMailstore::new())));
+    session.feed(Instant::now(), Input::RunDone);
+    session.feed(Instant::now(), Input::Changed);
+    assert_eq!(session.run(&mut out), Progress::Done);
+    assert!(out.is_empty());
+}

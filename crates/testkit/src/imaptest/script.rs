@@ -151,10 +151,12 @@ fn parse(name: String, text: &str, mail: Vec<Mail>) -> Result<Script, String> {
         let mut current = line;
         loop {
             let Some((before, _)) = current.split_once("{{{") else {
-                parts.last_mut().map(|p| p.push_str(current));
+                let part = parts.pop().unwrap_or_default();
+                parts.push(part + current);
                 break;
             };
-            parts.last_mut().map(|p| p.push_str(before));
+            let part = parts.pop().unwrap_or_default();
+            parts.push(part + before);
             let mut literal: Vec<&str> = Vec::new();
             current = loop {
                 let (_, next) = lines.next().ok_or("a literal without end")?;

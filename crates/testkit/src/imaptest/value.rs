@@ -98,7 +98,7 @@ impl ListRule {
     }
 
     /// Reads `$!` directives off the front of an expected list.
-    fn read<'v>(default: ListRule, list: &'v [Value]) -> (ListRule, &'v [Value]) {
+    fn read(default: ListRule, list: &[Value]) -> (ListRule, &[Value]) {
         let is_directive = |v: &&Value| matches!(v, Value::Text(t) if t.starts_with("$!"));
         let count = list.iter().filter(is_directive).count();
         if count == 0 {
@@ -201,7 +201,7 @@ impl Matching<'_> {
             left.remove(at);
         }
         let ignored = |have: &&[Value]| matches!(have.first(), Some(Value::Text(t)) if rule.ignore.contains(&t.to_ascii_lowercase()));
-        rule.extra || left.iter().all(|have| ignored(have))
+        rule.extra || left.iter().all(ignored)
     }
 
     fn group(&mut self, want: &[Value], have: &[Value]) -> bool {
