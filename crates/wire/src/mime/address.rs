@@ -260,11 +260,10 @@ impl List<'_> {
         end
     }
 
-    /// An address without angle brackets, or what stands in its place.
+    /// An address without angle brackets, or what stands in its place. Several without a comma between them are several:
+    /// who reads only one must not overlook another.
     fn bare(&mut self, words: Words) {
-        if let Some(mailbox) = words.mailbox() {
-            self.entries.push(Entry::Mailbox(mailbox));
-        }
+        self.entries.extend(words.mailboxes().into_iter().map(Entry::Mailbox));
     }
 }
 
@@ -298,20 +297,25 @@ impl Words {
         if phrase.is_empty() { self.comment } else { Some(phrase) }
     }
 
-    /// As an address: the last word with an `@`, the others being its name; else all of it.
-    fn mailbox(mut self) -> Option<Mailbox> {
-        let at = self.words.iter().rposition(|word| word.at_sign.is_some());
-        let Some(at) = at else {
+    /// As addresses: the words with an `@`, the others being the name of the last; without any, all of it is one.
+    fn mailboxes(self) -> Vec<Mailbox> {
+        if self.words.iter().all(|word| word.at_sign.is_none()) {
             let local = self.phrase();
-            return (!local.is_empty()).then_some(Mailbox {
-                name: self.comment,
-                local,
-                ..Mailbox::default()
-            });
-        };
-        let address = self.words.remove(at);
-        let (local, host) = split_at_sign(address.text, address.at_sign);
-        Some(Mailbox { name: self.name(), route: None, local, host })
+            let found =
+                (!local.is_empty()).then_some(Mailbox { name: self.comment, local, ..Mailbox::default() });
+            return found.into_iter().collect();
+        }
+        let (addresses, words): (Vec<Word>, Vec<Word>) =
+            self.words.into_iter().partition(|word| word.at_sign.is_some());
+        let mut found: Vec<Mailbox> = addresses
+            .into_iter()
+            .map(|word| split_at_sign(word.text, word.at_sign))
+            .map(|(local, host)| Mailbox { local, host, ..Mailbox::default() })
+            .collect();
+        if let Some(last) = found.last_mut() {
+            last.name = Words { words, comment: self.comment }.name();
+        }
+        found
     }
 }
 

@@ -1,6 +1,7 @@
 //! Charsets to UTF-8.
 
-use encoding_rs::{Encoding, REPLACEMENT, UTF_8, WINDOWS_1252};
+use encoding_rs::{Encoding, ISO_2022_JP, REPLACEMENT, WINDOWS_1252};
+use std::borrow::Cow;
 
 /// Text in the charset `label` (as a message names it), in UTF-8. What can't be read becomes U+FFFD; without a
 /// label, or with one that is not known or says ASCII and is wrong, the charset is guessed.
@@ -8,7 +9,9 @@ pub fn to_utf8(label: Option<&str>, octets: &[u8]) -> String {
     let label = label.unwrap_or_default().trim().trim_matches('"');
     match known(label) {
         Some(encoding) => {
-            encoding.decode_without_bom_handling(octets).0.trim_start_matches('\u{feff}').to_owned()
+            let octets =
+                if encoding == ISO_2022_JP { without_empty_runs(octets) } else { Cow::Borrowed(octets) };
+            encoding.decode_without_bom_handling(&octets).0.trim_start_matches('\u{feff}').to_owned()
         }
         None => guess(octets),
     }
@@ -32,6 +35,26 @@ fn known(label: &str) -> Option<&'static Encoding> {
     (encoding != REPLACEMENT).then_some(encoding)
 }
 
+/// Takes out escapes to ASCII that are followed by another escape at once: joined encoded words have them, and to
+/// WHATWG they are an error.
+fn without_empty_runs(octets: &[u8]) -> Cow<'_, [u8]> {
+    let is_empty_run = |at: usize| octets.get(at..at + 4).is_some_and(|run| run == b"\x1b(B\x1b");
+    if !(0..octets.len()).any(is_empty_run) {
+        return Cow::Borrowed(octets);
+    }
+    let mut out = Vec::with_capacity(octets.len());
+    let mut at = 0;
+    while let Some(&b) = octets.get(at) {
+        if is_empty_run(at) {
+            at += 3;
+        } else {
+            out.push(b);
+            at += 1;
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Names that mail uses and browsers don't.
 fn by_other_name(label: &str) -> Option<&'static Encoding> {
     let name = label.to_ascii_lowercase().replace('_', "-");
@@ -52,9 +75,4 @@ pub fn guess(octets: &[u8]) -> String {
         Ok(text) => text.to_owned(),
         Err(_) => WINDOWS_1252.decode_without_bom_handling(octets).0.into_owned(),
     }
-}
-
-/// UTF-8 with replacement characters.
-pub fn lossy(octets: &[u8]) -> String {
-    UTF_8.decode_without_bom_handling(octets).0.into_owned()
 }

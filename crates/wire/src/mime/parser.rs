@@ -6,6 +6,7 @@ use super::parameter::{ContentType, Disposition};
 use super::reading::Reading;
 use super::transfer::{Encoding, is_base64};
 use super::tree::{Kind, Note, NoteKind, Part, PartId, Tree};
+use super::word;
 use base::Limits;
 use memchr::{memchr, memchr2, memmem};
 use std::mem;
@@ -45,6 +46,8 @@ pub struct Parser {
     line_length: u64,
     /// Whether the last octet so far is a CR.
     after_cr: bool,
+    /// A CR that waits for what follows it, where a bare one ends a line.
+    held_cr: bool,
     /// Where the current line begins.
     at: u64,
     /// Octets of the previous line's end.
@@ -120,6 +123,7 @@ impl Parser {
             kept: Vec::new(),
             line_length: 0,
             after_cr: false,
+            held_cr: false,
             at: 0,
             last_end: 0,
             line_ends: 0,
@@ -132,6 +136,13 @@ impl Parser {
 
     /// Reads on.
     pub fn push(&mut self, chunk: &[u8]) {
+        if self.reading.cr_ends_line {
+            return self.push_with_crs(chunk);
+        }
+        self.push_lines(chunk);
+    }
+
+    fn push_lines(&mut self, chunk: &[u8]) {
         let mut rest = chunk;
         while !rest.is_empty() {
             let end = memchr(b'\n', rest);
@@ -141,8 +152,23 @@ impl Parser {
         }
     }
 
+    /// Reads on, a bare CR being as good as an LF. No place moves.
+    fn push_with_crs(&mut self, chunk: &[u8]) {
+        for &b in chunk {
+            if mem::replace(&mut self.held_cr, b == b'\r') {
+                self.push_lines(if b == b'\n' { b"\r" } else { b"\n" });
+            }
+            if b != b'\r' {
+                self.push_lines(&[b]);
+            }
+        }
+    }
+
     /// Ends the message.
     pub fn finish(mut self) -> Tree {
+        if self.held_cr {
+            self.push_lines(b"\n");
+        }
         if self.after_cr {
             self.note(NoteKind::BareCr);
         }
@@ -280,7 +306,10 @@ impl Parser {
     fn delimiter(&mut self, text: &[u8], length: u64) -> Option<Delimiter> {
         let text = text.strip_prefix(b"--").filter(|_| length <= LINE_KEPT as u64)?;
         let mut odd = None;
-        for (depth, open) in self.open.iter().enumerate().rev() {
+        let mut found = None;
+        for step in 0..self.open.len() {
+            let depth = if self.reading.outermost_first { step } else { self.open.len() - 1 - step };
+            let open = &self.open[depth];
             let Some(rest) = open.boundary.as_deref().and_then(|boundary| text.strip_prefix(boundary)) else {
                 continue;
             };
@@ -289,17 +318,19 @@ impl Parser {
             let closes = rest.starts_with(b"--");
             let exact = blank(rest) || closes && blank(&rest[2..]);
             if !exact && !self.reading.prefix_delimits {
-                odd = odd.or(Some(NoteKind::DelimiterPrefix));
+                odd = odd.or(Some(NoteKind::DelimiterPrefix).filter(|_| found.is_none()));
             } else if open.closed && !self.reading.closed_reopens {
-                odd = Some(NoteKind::DelimiterAfterClose);
+                odd = odd.or(Some(NoteKind::DelimiterAfterClose).filter(|_| found.is_none()));
+            } else if found.is_some() {
+                odd = Some(NoteKind::BoundaryReused);
             } else {
-                return Some(Delimiter { depth, closes });
+                found = Some(Delimiter { depth, closes });
             }
         }
         if let Some(odd) = odd {
             self.note(odd);
         }
-        None
+        found
     }
 
     /// Notes what is odd in a line of a body.
@@ -376,10 +407,22 @@ impl Parser {
             true => named.next_back().map(|p| p.value.as_str()),
             false => part.content_type.get("boundary"),
         };
-        let boundary = taken.map(|value| value.as_bytes().trim_ascii_end().to_vec());
+        let mut boundary = taken.map(|value| value.trim_ascii_end().to_owned());
+        let mut is_word = false;
+        if let Some(value) = boundary.as_mut().filter(|value| value.contains("=?")) {
+            let decoded = word::decode(value.as_bytes());
+            is_word = decoded != *value;
+            if self.reading.boundary_is_word {
+                *value = decoded;
+            }
+        }
+        if is_word {
+            self.note(NoteKind::BoundaryIsWord);
+        }
         if is_double {
             self.note(NoteKind::DuplicateBoundary);
         }
+        let boundary = boundary.map(String::into_bytes);
         let Some(boundary) = boundary.filter(|b| !b.is_empty() && b.len() <= BOUNDARY_OCTETS) else {
             return self.note(NoteKind::NoBoundary);
         };

@@ -1,7 +1,7 @@
 //! The other readings of an ambiguous structure.
 
 use super::Parser;
-use super::transfer::Decoder;
+use super::transfer::{self, Decoder, Encoding};
 use super::tree::{Kind, NoteKind, PartId, Tree, for_each_chunk};
 use base::{Limits, Octets};
 use std::io;
@@ -17,6 +17,12 @@ pub struct Reading {
     pub last_wins: bool,
     /// A line that is no field ends a header.
     pub junk_ends_header: bool,
+    /// Of several open multiparts with one boundary, a delimiter is the outermost's.
+    pub outermost_first: bool,
+    /// A boundary that is an encoded word is decoded.
+    pub boundary_is_word: bool,
+    /// A CR without LF ends a line.
+    pub cr_ends_line: bool,
 }
 
 /// Another reading of a message, or of a part.
@@ -28,11 +34,11 @@ pub struct Alternative {
     pub part: Option<PartId>,
     /// The octets that `tree` tells of, where they are not the message's own.
     pub octets: Option<Vec<u8>>,
-    /// The structure.
-    pub tree: Tree,
+    /// The structure; `None` where `octets` are another decoding of a part that is a leaf.
+    pub tree: Option<Tree>,
 }
 
-/// Encoded containers that are read.
+/// Parts of one kind of oddity that are decoded.
 const MAX_DECODED: usize = 16;
 
 impl Tree {
@@ -43,7 +49,7 @@ impl Tree {
     pub fn alternatives(&self, raw: &dyn Octets, limits: &Limits) -> io::Result<Vec<Alternative>> {
         let mut found = Vec::new();
         let usual = Reading::default();
-        let readings: [(&[NoteKind], Reading); 4] = [
+        let readings: [(&[NoteKind], Reading); 7] = [
             (&[NoteKind::DelimiterPrefix], Reading { prefix_delimits: true, ..usual }),
             (&[NoteKind::DelimiterAfterClose], Reading { closed_reopens: true, ..usual }),
             (
@@ -55,6 +61,9 @@ impl Tree {
                 Reading { last_wins: true, ..usual },
             ),
             (&[NoteKind::NotAField], Reading { junk_ends_header: true, ..usual }),
+            (&[NoteKind::BoundaryReused], Reading { outermost_first: true, ..usual }),
+            (&[NoteKind::BoundaryIsWord], Reading { boundary_is_word: true, ..usual }),
+            (&[NoteKind::BareCr], Reading { cr_ends_line: true, ..usual }),
         ];
         for (kinds, reading) in readings {
             let Some(because) = kinds.iter().find(|kind| self.has_note(**kind)) else { continue };
@@ -65,11 +74,43 @@ impl Tree {
             })?;
             let tree = parser.finish();
             if tree.parts != self.parts {
-                found.push(Alternative { because: *because, part: None, octets: None, tree });
+                found.push(Alternative { because: *because, part: None, octets: None, tree: Some(tree) });
             }
         }
         self.decoded_containers(raw, limits, &mut found)?;
+        self.other_base64(raw, &mut found)?;
         Ok(found)
+    }
+
+    /// Bodies that are not clean base64, as other readers decode them: lines with foreign characters left out, or the
+    /// alphabet of RFC 4648 §5 taken.
+    fn other_base64(&self, raw: &dyn Octets, found: &mut Vec<Alternative>) -> io::Result<()> {
+        let bad = self.notes().iter().filter(|note| note.kind == NoteKind::BadBase64);
+        for note in bad.take(MAX_DECODED) {
+            let Some(part) = self.get(note.part) else { continue };
+            let mut body = Vec::new();
+            raw.read(part.body(), &mut body)?;
+            let usual = transfer::decode(Encoding::Base64, &body);
+            let clean = |line: &&[u8]| line.iter().all(|&b| transfer::is_base64(b));
+            let without: Vec<u8> =
+                body.split_inclusive(|&b| b == b'\n').filter(clean).flatten().copied().collect();
+            let translated: Vec<u8> = body
+                .iter()
+                .map(|b| match b {
+                    b'-' => b'+',
+                    b'_' => b'/',
+                    b => *b,
+                })
+                .collect();
+            for other in [without, translated] {
+                let octets = transfer::decode(Encoding::Base64, &other);
+                if octets != usual {
+                    let (because, part) = (note.kind, Some(note.part));
+                    found.push(Alternative { because, part, octets: Some(octets), tree: None });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Multiparts and messages that are encoded against RFC 2045 §6.4, decoded.
@@ -96,12 +137,8 @@ impl Tree {
             let tree = Tree::parse(&octets, limits);
             let gained = part.content_type.is_message() || tree.root().kind != Kind::Leaf;
             if gained {
-                found.push(Alternative {
-                    because: note.kind,
-                    part: Some(note.part),
-                    octets: Some(octets),
-                    tree,
-                });
+                let (because, part) = (note.kind, Some(note.part));
+                found.push(Alternative { because, part, octets: Some(octets), tree: Some(tree) });
             }
         }
         Ok(())

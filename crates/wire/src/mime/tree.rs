@@ -247,6 +247,8 @@ note_kinds! {
     EncodedContainer = 23,
     /// Parameters of one name that differ, or were given in several ways.
     AmbiguousParameter = 24,
+    /// A boundary that looks like an encoded word; taken as it stands.
+    BoundaryIsWord = 25,
 }
 
 /// A message's structure: its parts in order, the message itself first.
