@@ -5,7 +5,7 @@ use super::keys::{self, KeyRing, Purpose};
 use super::shelf::sync_folder;
 use super::{failed, io_failed};
 use crate::StoreError;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,12 @@ impl Identity {
                 "{} is missing, but the store holds mail: put it back from the backup",
                 folder.join(FILE).display()
             )));
+        }
+        // The folder itself may be new: its name must last before anything in it counts. Where we may not even look
+        // at what is above it, someone else made it before.
+        let real = std::fs::canonicalize(folder).map_err(|e| io_failed("looking at", folder, e))?;
+        if let Some(Ok(above)) = real.parent().map(File::open) {
+            above.sync_all().map_err(|e| io_failed("syncing the folder above", folder, e))?;
         }
         let identity = Identity(Zeroizing::new(super::cipher::random()?));
         identity.save(folder, keys)?;

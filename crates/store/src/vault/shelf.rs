@@ -24,17 +24,15 @@ impl Shelf {
     /// Takes `root` for blobs, and makes it and its folders where they are missing.
     pub(super) fn open(root: PathBuf, salt: Zeroizing<[u8; 32]>) -> Result<Self, StoreError> {
         make_folder(&root)?;
-        let mut made = false;
         for octet in 0..=255u8 {
             match DirBuilder::new().mode(0o700).create(root.join(hex(&[octet]))) {
-                Ok(()) => made = true,
+                Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(io_failed("making a folder in", &root, e)),
             }
         }
-        if made {
-            sync_folder(&root)?;
-        }
+        // Also where nothing was made now: who made the folders may have been killed before the sync.
+        sync_folder(&root)?;
         Ok(Shelf { root, salt })
     }
 
