@@ -14,3 +14,6 @@ pub use connection::{Connection, TlsInfo};
 pub use dns::HickoryResolver;
 pub use listener::{Accepted, Listener, Refused};
 pub use tls::{Protocol, Tls};
+
+#[cfg(test)]
+mod tests;
