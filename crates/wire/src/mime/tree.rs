@@ -294,9 +294,9 @@ impl Tree {
         &self.root().fields
     }
 
-    /// The message's header fields of one name (lower case).
+    /// The message's header fields of one name, in whatever case.
     pub fn fields_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
-        self.fields().iter().filter(move |field| &*field.name == name)
+        self.fields().iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
     }
 
     /// The parts directly within a part.
