@@ -346,7 +346,7 @@ impl Account {
     fn step(&mut self, mut task: Box<Task>, out: &mut Vec<u8>) -> Option<Box<Task>> {
         let (step, manner) = match &mut *task {
             Task::Finish { tell, .. } | Task::Tell(tell) => {
-                if let Some(view) = &self.view
+                if let Some(view) = &mut self.view
                     && !tell.step(view, self.enabled, out, RUN_OCTETS)
                 {
                     return Some(task);

@@ -113,10 +113,15 @@ impl Session {
     }
 
     pub(super) fn login_failed(&mut self, failure: LoginFailure) {
-        // The connection may have ended meanwhile.
-        let State::Checking { tag } = &mut self.state else { return };
-        let tag = std::mem::take(tag);
-        self.state = State::Start;
+        let tag = match std::mem::replace(&mut self.state, State::Start) {
+            State::Checking { tag } => tag,
+            State::Keys(exchange) => exchange.tag,
+            // The connection may have ended meanwhile.
+            other => {
+                self.state = other;
+                return;
+            }
+        };
         let completion = match failure {
             LoginFailure::Refused => {
                 self.failed_logins += 1;

@@ -50,6 +50,7 @@ struct Plan {
     items: Vec<Item>,
     parts: Vec<Part>,
     marks_seen: bool,
+    shows_flags: bool,
     recent: bool,
 }
 
@@ -120,7 +121,7 @@ impl Fetching {
     }
 
     pub(super) fn step(&mut self, account: &mut Account, out: &mut Vec<u8>) -> Result<Step, Completion> {
-        let Some(view) = &account.view else { return Ok(Step::Done(Outcome::ok("FETCH completed"))) };
+        let Some(view) = &mut account.view else { return Ok(Step::Done(Outcome::ok("FETCH completed"))) };
         let store = &*account.store;
         while out.len() < RUN_OCTETS {
             if let Some(current) = &mut self.current {
@@ -138,16 +139,17 @@ impl Fetching {
                     break;
                 }
             } else {
-                self.mark_seen(store, view)?;
-                return Ok(Step::Done(self.outcome()));
+                let done = self.outcome();
+                account.fault = self.mark_seen(store, view).or(account.fault.take());
+                return Ok(Step::Done(done));
             }
         }
-        self.mark_seen(store, view)?;
+        account.fault = self.mark_seen(store, view).or(account.fault.take());
         Ok(Step::More)
     }
 
     /// Takes rows until the output is full (true), some messages wait to be opened, or enough rows were seen.
-    fn scan(&mut self, store: &dyn Mailstore, view: &View, out: &mut Vec<u8>) -> Result<bool, MailError> {
+    fn scan(&mut self, store: &dyn Mailstore, view: &mut View, out: &mut Vec<u8>) -> Result<bool, MailError> {
         let Fetching { plan, uids, at, hint, found, ready, changed_since, .. } = self;
         let end = uids.len().min(*at + ROWS);
         let wanted = uids.get(*at..end).unwrap_or_default();
@@ -158,6 +160,9 @@ impl Fetching {
             last = Some(row.uid);
             let fits = changed_since.is_none_or(|since| row.modseq > since);
             if let Some(number) = view.sequence_from(hint, row.uid).filter(|_| fits) {
+                if plan.shows_flags {
+                    view.tell_keywords(row.flags, out);
+                }
                 if plan.parts.is_empty() {
                     plan.begin(number, row, view, out, &mut scratch);
                     out.extend_from_slice(b")\r\n");
@@ -199,15 +204,16 @@ impl Fetching {
         Ok(())
     }
 
-    /// RFC 9051 §6.4.5: what was sent counts as read. The flags are told when the command ends.
-    fn mark_seen(&mut self, store: &dyn Mailstore, view: &View) -> Result<(), MailError> {
+    /// RFC 9051 §6.4.5: what was sent counts as read. The flags are told when the command ends. Where they can't be
+    /// kept (a full disk), mail can be read all the same; gives what the log should know.
+    fn mark_seen(&mut self, store: &dyn Mailstore, view: &View) -> Option<String> {
         let uids = std::mem::take(&mut self.seen);
-        if !uids.is_empty() {
-            let mut flags = Flags::default();
-            flags.set(Flag::Seen, true);
-            store.store(view.mailbox, &uids, &FlagEdit::Add(flags), None)?;
+        let mut flags = Flags::default();
+        flags.set(Flag::Seen, true);
+        if uids.is_empty() {
+            return None;
         }
-        Ok(())
+        store.store(view.mailbox, &uids, &FlagEdit::Add(flags), None).err().map(|error| error.to_string())
     }
 
     fn outcome(&self) -> Outcome {
@@ -232,7 +238,7 @@ fn vanished(account: &mut Account, fetch: &Fetch, out: &mut Vec<u8>) -> Result<(
     }
     let mut tell = Tell::default();
     account.update(Expunges::Told, &[], &mut tell)?;
-    let (Some(view), Some(since)) = (&account.view, fetch.changed_since) else { return Ok(()) };
+    let (Some(view), Some(since)) = (&mut account.view, fetch.changed_since) else { return Ok(()) };
     tell.step(view, account.enabled, out, usize::MAX);
     let changes = account.store.changes(view.mailbox, ModSeq(since))?;
     // Those with the highest UIDs may be gone: `*` has to reach them.
@@ -276,6 +282,7 @@ impl Plan {
             columns: Columns { summary: items.iter().any(from_summary) },
             items,
             parts,
+            shows_flags: fetch.items.contains(&FetchItem::Flags),
             marks_seen: fetch.items.iter().any(FetchItem::marks_seen),
             recent: false,
         }

@@ -76,7 +76,7 @@ pub enum Input<'a> {
     Bytes(&'a [u8]),
     /// The log-in holds: answers [`Action::CheckPassword`] and [`Action::OpenMailstore`].
     LoginOk(Arc<dyn Mailstore>),
-    /// It doesn't: answers these and [`Action::ProofFailed`].
+    /// It doesn't: answers these and [`Action::ProofFailed`], and [`Action::NeedKeys`] where there are none.
     LoginFailed(LoginFailure),
     /// Answers [`Action::NeedKeys`].
     Keys(ScramKeys),
@@ -84,7 +84,8 @@ pub enum Input<'a> {
     TlsUp(ChannelBinding),
     /// [`Session::run`] said [`Progress::Done`], and all it gave is written.
     RunDone,
-    /// The account may have changed: a hint, asked for by [`Session::wants_changes`].
+    /// The account may have changed: a hint, asked for by [`Session::wants_changes`]. One that comes while it is not
+    /// wanted has to be kept until it is.
     Changed,
     /// Time has passed.
     Tick,

@@ -1,6 +1,7 @@
 //! What the session prints on top of [`wire::imap::print`].
 
 use base::mailbox::Changed;
+use base::{Flag, Keyword};
 pub(super) use wire::imap::print::*;
 
 /// What a FETCH response that nobody asked for holds beside the flags.
@@ -34,4 +35,15 @@ pub(super) fn flags_changed(
     out.extend_from_slice(b"FLAGS ");
     flags(out, &entry.flags, recent.then_some("\\Recent"));
     out.extend_from_slice(b")\r\n");
+}
+
+/// Appends all system flags and these keywords, without parentheses.
+pub(super) fn flag_names(out: &mut Vec<u8>, keywords: &[Keyword]) {
+    let system = Flag::ALL.iter().map(|(_, name)| *name);
+    for (place, name) in system.chain(keywords.iter().map(Keyword::as_str)).enumerate() {
+        if place > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(name.as_bytes());
+    }
 }

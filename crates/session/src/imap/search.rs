@@ -95,7 +95,12 @@ impl Searching {
         // RFC 9051 §6.4.4: an IMAP4rev2 client gets ESEARCH always.
         let returns = search.returns.or(account.enabled.rev2.then_some(all));
         let hits = Hits::Search { tag: tag.to_owned(), returns, wants_modseq, found: Vec::new() };
-        Searching::new(account, search.uid, &search.key, hits)
+        let searching = Searching::new(account, search.uid, &search.key, hits);
+        if let Some(view) = account.view.as_mut().filter(|_| returns.is_some_and(|returns| returns.save)) {
+            // RFC 5182 §2.1: should the search fail, nothing is saved.
+            view.saved = Vec::new();
+        }
+        searching
     }
 
     pub(super) fn sort(account: &mut Account, sort: Sort) -> Result<Self, Completion> {

@@ -97,6 +97,9 @@ impl Part {
                     }
                 }
             }
+            What::Section(Section { part, text: SectionText::All }) if part.is_empty() => {
+                Content::Octets(cut_range(0..message.len(), self.partial))
+            }
             What::Section(section) => match range_of(tree, section) {
                 None => nil(),
                 Some(range) => Content::Octets(cut_range(range, self.partial)),
@@ -222,7 +225,6 @@ fn message_of(tree: &Tree, part: &[u32]) -> Option<PartId> {
 fn range_of(tree: &Tree, section: &Section) -> Option<Range<u64>> {
     let part = &section.part;
     match section.text {
-        SectionText::All if part.is_empty() => Some(0..tree.size()),
         SectionText::All => Some(tree.get(tree.find(part)?)?.body()),
         SectionText::Mime => Some(tree.get(tree.find(part)?)?.header()),
         SectionText::Header | SectionText::HeaderFields { .. } => {

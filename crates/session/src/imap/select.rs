@@ -6,7 +6,7 @@ use super::print;
 use super::sync::Tell;
 use super::view::View;
 use base::mailbox::{Changed, Changes, MailboxInfo, Opened};
-use base::{Flag, ModSeq, Uid};
+use base::{ModSeq, Uid};
 use std::ops::RangeInclusive;
 use wire::imap::Code;
 use wire::imap::command::{Qresync, Ranges, Select, SequenceSet};
@@ -60,10 +60,10 @@ impl Account {
     fn describe(&self, info: &MailboxInfo, opened: &Opened, read_only: bool, out: &mut Vec<u8>) {
         let status = &opened.status;
         out.extend_from_slice(b"* FLAGS (");
-        flag_names(opened, out);
+        print::flag_names(out, &opened.keywords);
         out.extend_from_slice(b")\r\n* OK [PERMANENTFLAGS (");
         if !read_only {
-            flag_names(opened, out);
+            print::flag_names(out, &opened.keywords);
             out.extend_from_slice(b" \\*");
         }
         out.extend_from_slice(b")] flags that can be kept\r\n");
@@ -94,16 +94,6 @@ fn code(out: &mut Vec<u8>, name: &str, value: u64, text: &str) {
     out.extend_from_slice(b"] ");
     out.extend_from_slice(text.as_bytes());
     out.extend_from_slice(b"\r\n");
-}
-
-fn flag_names(opened: &Opened, out: &mut Vec<u8>) {
-    let system = Flag::ALL.iter().map(|(_, name)| *name);
-    for (place, name) in system.chain(opened.keywords.iter().map(|keyword| keyword.as_str())).enumerate() {
-        if place > 0 {
-            out.push(b' ');
-        }
-        out.extend_from_slice(name.as_bytes());
-    }
 }
 
 /// Tells what vanished since the client was here last, and gives what changed (RFC 7162 §3.2.5).

@@ -7,6 +7,9 @@ use std::cmp::Ordering;
 use wire::imap::command::{SortBy, SortKey};
 use wire::mime::{self, address, header, message_id, subject};
 
+/// References of one message that are followed.
+const MAX_REFERENCES: usize = 100;
+
 /// A message with its values of the sort keys.
 pub(super) struct Sorted {
     pub(super) uid: Uid,
@@ -95,6 +98,8 @@ pub(super) fn threaded(number: u32, row: &Row<'_>) -> Threaded {
         references = ids("in-reply-to");
         references.truncate(1);
     }
+    // The nearest ones count: a header may name hundreds, and each is walked.
+    references.drain(..references.len().saturating_sub(MAX_REFERENCES));
     Threaded {
         number,
         sent: sent(row),

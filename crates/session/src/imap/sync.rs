@@ -53,7 +53,13 @@ impl Tell {
     }
 
     /// Appends lines until all are sent (true) or `out` has reached `limit`.
-    pub(super) fn step(&mut self, view: &View, enabled: Enabled, out: &mut Vec<u8>, limit: usize) -> bool {
+    pub(super) fn step(
+        &mut self,
+        view: &mut View,
+        enabled: Enabled,
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> bool {
         if !self.vanished.is_empty() {
             out.extend_from_slice(b"* VANISHED ");
             print::uid_set(out, &std::mem::take(&mut self.vanished));
@@ -80,6 +86,7 @@ impl Tell {
             }
             let Some(entry) = self.changed.next() else { return true };
             if let Some(number) = view.sequence_from(&mut self.hint, entry.uid) {
+                view.tell_keywords(&entry.flags, out);
                 print::flags_changed(out, number, &entry, view.is_recent(entry.uid) && !enabled.rev2, with);
             }
         }

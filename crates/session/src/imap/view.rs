@@ -2,9 +2,13 @@
 //!
 //! A UID stays in its place until the client was told that it is gone, at a moment when the protocol allows it.
 
+use super::print;
 use base::mailbox::Changed;
-use base::{MailboxId, ModSeq, Uid};
+use base::{Flags, Keyword, MailboxId, ModSeq, Uid};
 use wire::imap::command::SequenceSet;
+
+/// Keywords that are remembered as told.
+const MAX_KEYWORDS: usize = 1000;
 
 /// A selected mailbox.
 pub(super) struct View {
@@ -20,6 +24,8 @@ pub(super) struct View {
     gone: Vec<Uid>,
     /// UIDs first announced to this session (RFC 3501 §2.3.2), as half-open ranges, ascending.
     recent: Vec<(Uid, Uid)>,
+    /// Keywords that the client was told of by FLAGS.
+    keywords: Vec<Keyword>,
     /// The result of the last search that was to be saved (RFC 5182). Ascending.
     pub(super) saved: Vec<Uid>,
 }
@@ -36,6 +42,7 @@ impl View {
             uids,
             gone: Vec::new(),
             recent: Vec::new(),
+            keywords: opened.keywords,
             saved: Vec::new(),
         }
     }
@@ -124,6 +131,25 @@ impl View {
                 Some((_, known)) if first <= *known => *known = end,
                 _ => self.recent.push((first, end)),
             }
+        }
+    }
+
+    /// Appends a FLAGS response where `flags` has keywords that the client knows nothing of (RFC 9051 §7.3.5).
+    pub(super) fn tell_keywords(&mut self, flags: &Flags, out: &mut Vec<u8>) {
+        if self.keywords.len() > MAX_KEYWORDS {
+            // Most are no longer in use; those that are get told again.
+            self.keywords.clear();
+        }
+        let known = self.keywords.len();
+        for keyword in flags.keywords() {
+            if !self.keywords.contains(keyword) {
+                self.keywords.push(keyword.clone());
+            }
+        }
+        if self.keywords.len() > known {
+            out.extend_from_slice(b"* FLAGS (");
+            print::flag_names(out, &self.keywords);
+            out.extend_from_slice(b")\r\n");
         }
     }
 

@@ -2,5 +2,6 @@
 
 mod driver;
 mod hostile;
+mod model;
 mod scenes;
 mod suite;
