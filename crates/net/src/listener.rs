@@ -2,10 +2,11 @@
 
 use crate::admission::{Admission, Full};
 use crate::connection::Connection;
+use rustix::io::Errno;
 use rustix::net::sockopt;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -52,12 +53,22 @@ impl Refused {
 }
 
 impl Listener {
-    /// Listens on every address; port 0 takes a free one. An IPv6 address takes IPv6 only.
+    /// Listens on every address; port 0 takes a free one. An IPv6 address takes IPv6 only; `::` is left out on a
+    /// machine without IPv6.
     pub fn bind(addresses: &[SocketAddr], admission: Arc<Admission>) -> io::Result<Self> {
-        let sockets = addresses.iter().map(|address| {
-            listen(*address).map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}")))
-        });
-        Ok(Listener { sockets: sockets.collect::<io::Result<_>>()?, admission })
+        let mut sockets = Vec::new();
+        for address in addresses {
+            match listen(*address) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && lacks_ipv6(&error) => {
+                    tracing::info!(%address, "no IPv6 on this machine");
+                }
+                Err(error) => {
+                    return Err(io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")));
+                }
+            }
+        }
+        Ok(Listener { sockets, admission })
     }
 
     /// Where it listens.
@@ -104,6 +115,11 @@ impl Listener {
 fn is_peers(error: &io::Error) -> bool {
     use io::ErrorKind::*;
     matches!(error.kind(), ConnectionAborted | ConnectionReset | ConnectionRefused | Interrupted | TimedOut)
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(number, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

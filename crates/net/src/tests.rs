@@ -41,7 +41,8 @@ fn certificate(directory: &Path, name: &str) -> Source {
 }
 
 fn listener(most: usize, most_per_block: usize) -> (Listener, std::net::SocketAddr) {
-    let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], Admission::new(most, most_per_block)).unwrap();
+    let listener =
+        Listener::bind(&["127.0.0.1:0".parse().unwrap()], Admission::new(most, most_per_block)).unwrap();
     let address = listener.addresses().next().unwrap();
     (listener, address)
 }
@@ -54,7 +55,11 @@ async fn accept(listener: &Listener) -> Connection {
 }
 
 /// A client that trusts the authorities in these directories.
-fn client(trusted: &[&Path], alpn: &[&str], versions: &[&'static rustls::SupportedProtocolVersion]) -> TlsConnector {
+fn client(
+    trusted: &[&Path],
+    alpn: &[&str],
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     for directory in trusted {
         roots.add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap()).unwrap();

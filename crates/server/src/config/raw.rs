@@ -66,8 +66,7 @@ section! {
         addresses: Vec<String> = vec!["0.0.0.0".into(), "::".into()],
         /// Its port. Unless set it follows tls: 465 or 587, 993 or 143, 995 or 110; always 25 for smtp.
         port: Option<u16> = None,
-        /// A second door of the same service: a table with tls, addresses and port of its own. Unless set, tls is
-        /// the other one of "implicit" and "starttls", and the addresses are the same.
+        /// A second door of the same service: a table with tls, addresses and port of its own.
         also: Option<Also> = None,
     }
 }
@@ -75,11 +74,11 @@ section! {
 section! {
     /// A second door.
     Also {
-        /// As above.
+        /// How it is secured. Unless set: the other one of "implicit" and "starttls".
         tls: Option<TlsMode> = None,
-        /// As above.
+        /// Where it listens. Unless set: where the first door does.
         addresses: Option<Vec<String>> = None,
-        /// As above.
+        /// Its port. Unless set it follows tls.
         port: Option<u16> = None,
     }
 }
