@@ -269,10 +269,14 @@ impl List<'_> {
 
 impl Words {
     fn add(&mut self, word: Word, joins: bool) {
+        // RFC 5322 §4.4: blanks round the `@`, and round the dots of the domain.
         let seam = |last: &Word| {
+            let (end, start) = (last.text.last(), word.text.first());
+            let is = |b: Option<&u8>, mark: u8| b == Some(&mark);
             joins
-                || (!last.quoted && last.text.last().is_some_and(|b| b"@.".contains(b)))
-                || (!word.quoted && word.text.first().is_some_and(|b| b"@.".contains(b)))
+                || (!last.quoted && is(end, b'@'))
+                || (!word.quoted && is(start, b'@'))
+                || (last.at_sign.is_some() && (is(end, b'.') || is(start, b'.')))
         };
         match self.words.last_mut() {
             Some(last) if seam(last) => {

@@ -185,6 +185,7 @@ impl Parser {
             self.end_header();
         }
         self.close_down_to(0, Place { last_end: 0, ..self.place() });
+        self.notes.sort_by_key(|note| (note.at, note.part, note.kind as u8));
         Tree {
             parts: self.parts,
             notes: self.notes,

@@ -1,1 +1,7 @@
 //! Tests of the MIME reader.
+
+mod describe;
+mod fields;
+mod hostile;
+mod structure;
+mod transfer;

@@ -76,33 +76,27 @@ fn push_bounded(out: &mut String, text: &str) {
 /// with their content, character references are undone.
 pub(super) fn without_tags(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
+    let mut ends = Ends::default();
     let mut rest = html;
     while let Some(at) = rest.find('<') {
         references(&rest[..at], &mut out);
         let tag = &rest[at..];
-        let name_end = tag[1..]
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '/' && c != '!')
-            .map_or(tag.len(), |n| n + 1);
-        let name = tag[1..name_end].to_ascii_lowercase();
-        if name.is_empty() {
+        let foreign = |c: char| !c.is_ascii_alphanumeric() && c != '/' && c != '!';
+        let name_end = tag[1..].find(foreign).map_or(tag.len(), |n| n + 1);
+        if name_end == 1 {
             // A `<` that begins no tag.
             out.push('<');
             rest = &tag[1..];
             continue;
         }
-        let end = match tag.strip_prefix("<!--") {
-            Some(comment) => comment.find("-->").map(|end| end + 7),
-            None => tag.find('>').map(|end| end + 1),
-        };
+        let name = tag[1..name_end.min(20)].to_ascii_lowercase();
         // A tag or comment that never ends hides nothing from the search.
-        let end = end.unwrap_or(name_end);
-        rest = &tag[end..];
-        if matches!(name.as_str(), "script" | "style") {
-            rest = behind_closing(rest, &name);
+        let end = if tag.starts_with("<!--") { ends.behind(tag, "-->") } else { ends.behind(tag, ">") };
+        rest = &tag[end.unwrap_or(name_end)..];
+        if let Some(closing) = CLOSING.iter().find(|closing| closing[2..] == name) {
+            rest = &rest[ends.before(rest, closing).unwrap_or(0)..];
         }
-        let inline =
-            ["b", "i", "u", "a", "em", "font", "span", "strong", "small", "big", "tt", "code", "sub", "sup"];
-        let breaks = !inline.contains(&name.trim_start_matches('/')) && !name.starts_with('!');
+        let breaks = !INLINE.contains(&name.trim_start_matches('/')) && !name.starts_with('!');
         if breaks && !out.ends_with(char::is_whitespace) {
             out.push(' ');
         }
@@ -111,16 +105,41 @@ pub(super) fn without_tags(html: &str) -> String {
     out
 }
 
-/// What follows `</name`; all of it if there is none.
-fn behind_closing<'a>(text: &'a str, name: &str) -> &'a str {
-    let mut at = 0;
-    while let Some(next) = text[at..].find("</") {
-        at += next + 2;
-        if text.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)) {
-            return &text[at - 2..];
-        }
+/// Elements within which a word goes on.
+const INLINE: [&str; 14] =
+    ["b", "i", "u", "a", "em", "font", "span", "strong", "small", "big", "tt", "code", "sub", "sup"];
+
+/// The ends of elements whose content is no text.
+const CLOSING: [&str; 2] = ["</script", "</style"];
+
+/// Looks for the ends of things. What was not found once is further on not looked for again, which keeps this linear.
+#[derive(Default)]
+struct Ends {
+    absent: Vec<&'static str>,
+}
+
+impl Ends {
+    fn behind(&mut self, text: &str, mark: &'static str) -> Option<usize> {
+        self.before(text, mark).map(|at| at + mark.len())
     }
-    text
+
+    /// Where `mark` is, in any case.
+    fn before(&mut self, text: &str, mark: &'static str) -> Option<usize> {
+        if self.absent.contains(&mark) {
+            return None;
+        }
+        let starts = memchr::memchr_iter(mark.as_bytes()[0], text.as_bytes());
+        let is_mark = |at: &usize| {
+            text.as_bytes()
+                .get(*at..at + mark.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(mark.as_bytes()))
+        };
+        let found = starts.into_iter().find(is_mark);
+        if found.is_none() {
+            self.absent.push(mark);
+        }
+        found
+    }
 }
 
 /// Undoes character references: numeric ones and the common names.

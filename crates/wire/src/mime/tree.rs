@@ -345,7 +345,7 @@ impl Tree {
         Some(at)
     }
 
-    /// What was odd, in the order it was seen.
+    /// What was odd, by place.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }

@@ -1,0 +1,121 @@
+//! Transfer encodings, charsets, and the layout of base64.
+
+use crate::mime::transfer::{Decoder, Encoding};
+use crate::mime::{Shape, charset};
+
+/// Decodes whole, and octet by octet.
+fn check(encoding: Encoding, body: &[u8], expected: &[u8], flawed: bool) {
+    for step in [1, 3, body.len().max(1)] {
+        let mut decoder = Decoder::new(encoding);
+        let mut out = Vec::new();
+        body.chunks(step).for_each(|piece| decoder.push(piece, &mut out));
+        decoder.finish(&mut out);
+        assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(expected), "{step}");
+        assert_eq!(decoder.is_flawed(), flawed, "{:?}", String::from_utf8_lossy(body));
+    }
+}
+
+#[test]
+fn base64() {
+    // RFC 4648 §10
+    for (text, code) in [
+        ("", ""),
+        ("f", "Zg=="),
+        ("fo", "Zm8="),
+        ("foo", "Zm9v"),
+        ("foob", "Zm9vYg=="),
+        ("foobar", "Zm9vYmFy"),
+    ] {
+        check(Encoding::Base64, code.as_bytes(), text.as_bytes(), false);
+    }
+    check(Encoding::Base64, b"Zm9v\r\nYm Fy\r\n", b"foobar", false);
+    check(Encoding::Base64, b"Zm9v*YmFy", b"foobar", true);
+    check(Encoding::Base64, b"Zm9vYg", b"foob", true);
+    check(Encoding::Base64, b"Zm8=Zm8=", b"fofo", true);
+    check(Encoding::Base64, b"Zm9vY", b"foo", true);
+}
+
+#[test]
+fn quoted_printable() {
+    let check =
+        |body: &[u8], expected: &[u8], flawed| check(Encoding::QuotedPrintable, body, expected, flawed);
+    // The example of RFC 2045 §6.7.
+    check(
+        b"Now's the time =\r\nfor all folk to come=\r\n to the aid of their country.",
+        b"Now's the time for all folk to come to the aid of their country.",
+        false,
+    );
+    // B104
+    check(b"=\r\n", b"", false);
+    check(b"a=ZZb", b"a=ZZb", true);
+    check(b"=c3=A4", "ä".as_bytes(), false);
+    check("=41".repeat(10_000).as_bytes(), "A".repeat(10_000).as_bytes(), false);
+    check(b"blanks go  \t\r\nhere\t", b"blanks go\r\nhere\t", false);
+    check(b"soft = \t\r\nbreak", b"soft break", false);
+    check(b"a=\nb=", b"ab", false);
+    check(b"=4", b"=4", true);
+    check(b"==41", b"=A", true);
+    check(b"= x", b"= x", true);
+}
+
+#[test]
+fn charsets() {
+    for (label, octets, expected) in [
+        (Some("utf-8"), &b"\xc3\xa4"[..], "ä"),
+        (Some("ISO-8859-1"), b"\xe4", "ä"),
+        (Some("us-ascii"), b"\xc3\xa4", "ä"),
+        (None, b"\xe4", "ä"),
+        (Some("x-unheard-of"), b"\xe4", "ä"),
+        (Some("koi8-r"), b"\xf0", "П"),
+        (Some("cp1251"), b"\xcf", "П"),
+        (Some("iso-2022-jp"), b"\x1b$B%F\x1b(B\x1b$B%9\x1b(B", "テス"),
+        (Some("utf-8"), b"a\xff", "a\u{fffd}"),
+    ] {
+        assert_eq!(charset::to_utf8(label, octets), expected, "{label:?}");
+    }
+}
+
+#[test]
+fn layout_of_base64_is_found_and_rebuilt() {
+    let text: Vec<u8> = (0..1000_u32).map(|n| (n * n % 251) as u8).collect();
+    for (line, newline, trailing) in
+        [(76, "\r\n", 1), (76, "\n", 0), (72, "\r\n", 2), (73, "\r\n", 1), (60, "\n", 3)]
+    {
+        for length in [1, 2, 3, 57, 58, 114, 999, 1000] {
+            let decoded = &text[..length];
+            let code = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, decoded);
+            let lines: Vec<&str> =
+                code.as_bytes().chunks(line).map(|l| std::str::from_utf8(l).unwrap()).collect();
+            let body = lines.join(newline) + &newline.repeat(trailing);
+            let shape = Shape::detect(body.as_bytes()).expect(&body);
+            assert_eq!((shape.decoded, shape.encoded_len()), (length as u64, body.len() as u64));
+            for start in (0..body.len()).step_by(7) {
+                for end in [start + 1, start + 80, body.len()].map(|end| end.min(body.len()) as u64) {
+                    let range = start as u64..end;
+                    let needed = shape.decoded_range(range.clone());
+                    let mut out = Vec::new();
+                    let some = &decoded[needed.start as usize..needed.end as usize];
+                    shape.encode(range, some, &mut out);
+                    assert_eq!(out, &body.as_bytes()[start..end as usize], "{line} {length} {start}..{end}");
+                }
+            }
+        }
+    }
+    for odd in [
+        "",
+        "\n",
+        "Zh==",
+        "Zg=",
+        "Zg==Zg==",
+        "Zm9v\n\nZm9v",
+        "Zm9v\nZm8=\r\n",
+        "Zm\nZm9v",
+        "Zm9v ",
+        "=Zm9",
+        "Zm9v\r",
+        "Z===",
+        "Zm9v\n====",
+    ] {
+        assert_eq!(Shape::detect(odd.as_bytes()), None, "{odd:?}");
+    }
+}
