@@ -452,6 +452,7 @@ fn forget_mail(work: &Work<'_>, account: AccountId) -> Result<(), Fault> {
         "DELETE FROM keyword WHERE mailbox BETWEEN ?1 AND ?2",
         "DELETE FROM mailbox WHERE id BETWEEN ?1 AND ?2",
         "DELETE FROM removed WHERE mail BETWEEN ?1 AND ?2",
+        "DELETE FROM text_posting WHERE segment BETWEEN ?1 AND ?2",
         "DELETE FROM text_segment WHERE id BETWEEN ?1 AND ?2",
         "DELETE FROM unindexed WHERE mail BETWEEN ?1 AND ?2",
         "INSERT OR IGNORE INTO unheld SELECT mail, 0 FROM content WHERE mail BETWEEN ?1 AND ?2",

@@ -47,6 +47,12 @@ impl Graces {
             blobs: Duration::from_secs(3600),
         }
     }
+
+    /// None but for mail that can be had back.
+    pub(super) fn none(settings: &Settings) -> Self {
+        let zero = Duration::ZERO;
+        Graces { unheld: zero, removed: settings.keep_deleted, tombstones: zero, blobs: zero }
+    }
 }
 
 /// Ends the thread.

@@ -99,10 +99,15 @@ impl Sqlite {
         Ok(Arc::new(Sqlite { parts, indexer, wal, housekeeper, threads: Mutex::new(threads) }))
     }
 
-    /// Does housekeeping now, rather than when it is due.
+    /// Does the housekeeping that is due now, rather than within a minute.
     pub fn keep_house(&self) -> Result<(), StoreError> {
-        housekeeping::run(&self.parts, housekeeping::Graces::of(&self.parts.settings))
-            .map_err(StoreError::from)
+        Ok(housekeeping::run(&self.parts, housekeeping::Graces::of(&self.parts.settings))?)
+    }
+
+    /// Clears away at once what only a grace keeps: mail that nothing holds, its blobs, tombstones. Mail that can be
+    /// had back stays. For when room is needed now, and for tests.
+    pub fn clear_now(&self) -> Result<(), StoreError> {
+        Ok(housekeeping::run(&self.parts, housekeeping::Graces::none(&self.parts.settings))?)
     }
 
     /// A unit of work whose octets don't matter.

@@ -262,9 +262,14 @@ CREATE TABLE text_segment (
   id INTEGER PRIMARY KEY,
   level INTEGER NOT NULL,
   mails INTEGER NOT NULL,
-  words BLOB NOT NULL,
-  postings BLOB NOT NULL
+  words BLOB NOT NULL
 );
+CREATE TABLE text_posting (
+  segment INTEGER NOT NULL,
+  chunk INTEGER NOT NULL,
+  sealed BLOB NOT NULL,
+  PRIMARY KEY (segment, chunk)
+) WITHOUT ROWID;
 ";
 
 /// What every connection is told.

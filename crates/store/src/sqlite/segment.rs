@@ -21,6 +21,8 @@ const HALF: usize = 16;
 const MOST_PIECES: usize = 4000;
 /// Words between two entries of the table of places.
 const BLOCK: usize = 64;
+/// Octets of postings from which on a new chunk begins: a look-up unseals only the chunks it needs.
+const CHUNK: usize = 32 * 1024;
 
 /// Collects mails, then makes a segment.
 #[derive(Default)]
@@ -52,8 +54,8 @@ impl Postings {
 pub(super) struct Segment {
     /// Mails and words.
     pub(super) words: Vec<u8>,
-    /// Which mail has which word.
-    pub(super) postings: Vec<u8>,
+    /// Which mail has which word, in chunks.
+    pub(super) postings: Vec<Vec<u8>>,
 }
 
 impl Builder {
@@ -123,11 +125,9 @@ pub(super) fn merge(segments: &[Segment], is_gone: &dyn Fn(i64) -> bool) -> Opti
         open.extend(view.open.iter().filter_map(|old| map.get(*old as usize).copied().flatten()));
         numbers.push(map);
     }
-    let mut cursors: Vec<Cursor<'_>> = views
-        .iter()
-        .zip(segments)
-        .map(|(view, s)| Cursor { words: view.words, postings: &s.postings })
-        .collect();
+    let whole: Vec<Vec<u8>> = segments.iter().map(|segment| segment.postings.concat()).collect();
+    let mut cursors: Vec<Cursor<'_>> =
+        views.iter().zip(&whole).map(|(view, postings)| Cursor { words: view.words, postings }).collect();
     let mut writer = Writer::default();
     while let Some(word) = cursors.iter().filter_map(Cursor::word).min() {
         let mut postings = Postings::default();
@@ -166,10 +166,11 @@ pub(super) fn pieces(folded: &str) -> Vec<String> {
     pieces
 }
 
-/// Mails of a segment that have a word around each piece. `postings` is asked for only where it is needed.
+/// Mails of a segment that have a word around each piece. `chunk` gives a chunk of the postings, where it is needed.
+/// Nothing where the segment is damaged.
 pub(super) fn search<E>(
     words: &[u8],
-    postings: impl FnOnce() -> Result<Vec<u8>, E>,
+    chunk: impl Fn(usize) -> Result<Vec<u8>, E>,
     pieces: &[String],
 ) -> Result<Option<Vec<i64>>, E> {
     let Some(view) = View::new(words) else { return Ok(None) };
@@ -181,18 +182,24 @@ pub(super) fn search<E>(
         }
         places.push(found);
     }
-    let postings = postings()?;
     let mut all = vec![true; view.mails.len()];
+    let mut loaded: Option<(usize, Vec<u8>)> = None;
     for found in places {
         let mut these = vec![false; view.mails.len()];
         for place in found {
-            let marked = view.list(&postings, place).and_then(|coded| {
+            let (number, start) = view.chunk_of(place);
+            let octets = match loaded.take() {
+                Some((last, octets)) if last == number => octets,
+                _ => chunk(number)?,
+            };
+            let marked = view.list(&octets, start, place).and_then(|coded| {
                 each_mail(coded, |mail| {
                     if let Some(mark) = these.get_mut(mail as usize) {
                         *mark = true;
                     }
                 })
             });
+            loaded = Some((number, octets));
             if marked.is_none() {
                 return Ok(None);
             }
@@ -256,6 +263,8 @@ fn skip(text: &str, at: usize) -> usize {
 struct Writer {
     words: Vec<u8>,
     postings: Vec<u8>,
+    /// Where each chunk begins, the first left out.
+    cuts: Vec<usize>,
     blocks: Vec<u8>,
     count: usize,
 }
@@ -263,6 +272,9 @@ struct Writer {
 impl Writer {
     fn word(&mut self, word: &[u8], postings: &[u8]) {
         if self.count.is_multiple_of(BLOCK) {
+            if self.postings.len() - self.cuts.last().copied().unwrap_or(0) >= CHUNK {
+                self.cuts.push(self.postings.len());
+            }
             self.blocks.extend_from_slice(&(self.words.len() as u32).to_le_bytes());
             self.blocks.extend_from_slice(&(self.postings.len() as u32).to_le_bytes());
         }
@@ -284,10 +296,19 @@ impl Writer {
         }
         put(&mut words, open.len() as u64);
         open.iter().for_each(|mail| put(&mut words, u64::from(*mail)));
+        put(&mut words, self.cuts.len() as u64);
+        self.cuts.iter().for_each(|cut| put(&mut words, *cut as u64));
         put(&mut words, (self.blocks.len() / 8) as u64);
         words.extend_from_slice(&self.blocks);
         words.extend_from_slice(&self.words);
-        Segment { words, postings: self.postings }
+        let (mut postings, mut rest, mut last) = (Vec::new(), self.postings.as_slice(), 0);
+        for cut in self.cuts {
+            let (chunk, after) = rest.split_at(cut - last);
+            postings.push(chunk.to_vec());
+            (rest, last) = (after, cut);
+        }
+        postings.push(rest.to_vec());
+        Segment { words, postings }
     }
 }
 
@@ -295,6 +316,7 @@ impl Writer {
 struct View<'s> {
     mails: Vec<i64>,
     open: Vec<u32>,
+    cuts: Vec<usize>,
     blocks: &'s [u8],
     words: &'s [u8],
 }
@@ -313,9 +335,14 @@ impl<'s> View<'s> {
         for _ in 0..count {
             open.push(u32::try_from(get(&mut octets)?).ok()?);
         }
+        let count = usize::try_from(get(&mut octets)?).ok()?;
+        let mut cuts = Vec::with_capacity(count.min(octets.len()));
+        for _ in 0..count {
+            cuts.push(usize::try_from(get(&mut octets)?).ok()?);
+        }
         let blocks = usize::try_from(get(&mut octets)?).ok()?.checked_mul(8)?;
         let (blocks, words) = octets.split_at_checked(blocks)?;
-        Some(View { mails, open, blocks, words })
+        Some(View { mails, open, cuts, blocks, words })
     }
 
     /// Numbers of the words that hold a piece, ascending.
@@ -356,9 +383,16 @@ impl<'s> View<'s> {
         (number_at(number * 8), number_at(number * 8 + 4))
     }
 
-    /// A word's mails.
-    fn list<'p>(&self, postings: &'p [u8], word: usize) -> Option<&'p [u8]> {
-        let mut rest = postings.get(self.block(word / BLOCK).1..)?;
+    /// Which chunk of the postings a word's are in, and where that chunk begins.
+    fn chunk_of(&self, word: usize) -> (usize, usize) {
+        let at = self.block(word / BLOCK).1;
+        let number = self.cuts.partition_point(|cut| *cut <= at);
+        (number, number.checked_sub(1).and_then(|last| self.cuts.get(last)).copied().unwrap_or(0))
+    }
+
+    /// A word's mails, from the chunk that has them.
+    fn list<'p>(&self, chunk: &'p [u8], start: usize, word: usize) -> Option<&'p [u8]> {
+        let mut rest = chunk.get(self.block(word / BLOCK).1.checked_sub(start)?..)?;
         for _ in 0..word % BLOCK {
             let length = usize::try_from(get(&mut rest)?).ok()?;
             rest = rest.get(length..)?;
@@ -441,7 +475,9 @@ mod tests {
     use super::*;
 
     fn find(segment: &Segment, needle: &str) -> Vec<i64> {
-        search::<()>(&segment.words, || Ok(segment.postings.clone()), &pieces(needle)).unwrap().unwrap()
+        search::<()>(&segment.words, |chunk| Ok(segment.postings[chunk].clone()), &pieces(needle))
+            .unwrap()
+            .unwrap()
     }
 
     fn build(mails: &[(i64, &str)]) -> Segment {
@@ -523,12 +559,30 @@ mod tests {
     }
 
     #[test]
+    fn large_segments_have_chunks() {
+        let texts: Vec<(i64, String)> = (0..3000)
+            .map(|mail| (mail, (0..30).map(|n| format!("w{} ", mail * 7 % (50 + n))).collect()))
+            .collect();
+        let mut builder = Builder::default();
+        texts.iter().for_each(|(mail, text)| builder.add(*mail, Some(&format!("{text} only{mail}"))));
+        let segment = builder.finish();
+        assert!(segment.postings.len() > 1);
+        assert_eq!(
+            find(&segment, "w13"),
+            texts.iter().filter(|(_, t)| t.contains("w13")).map(|(m, _)| *m).collect::<Vec<_>>()
+        );
+        for mail in [0, 1, 999, 2999] {
+            assert!(find(&segment, &format!("only{mail}")).contains(&mail));
+        }
+    }
+
+    #[test]
     fn damaged_octets_are_no_segment() {
         let segment = build(&TEXTS);
         for length in 0..segment.words.len().min(40) {
-            let _ = search::<()>(&segment.words[..length], || Ok(Vec::new()), &["brown".to_owned()]);
+            let _ = search::<()>(&segment.words[..length], |_| Ok(Vec::new()), &["brown".to_owned()]);
         }
-        let damaged = search::<()>(&segment.words, || Ok(vec![0xff; 5]), &["brown".to_owned()]).unwrap();
+        let damaged = search::<()>(&segment.words, |_| Ok(vec![0xff; 5]), &["brown".to_owned()]).unwrap();
         assert_eq!(damaged, None);
     }
 }

@@ -182,16 +182,35 @@ impl Indexer {
     }
 
     fn seal(&self, segment: &Segment) -> Result<Sealed, Fault> {
-        let pack = |context: &[u8], plain: &[u8]| {
-            self.parts.vault.seal_row(context, &lz4_flex::block::compress_prepend_size(plain))
-        };
-        Ok(Sealed { words: pack(WORDS, &segment.words)?, postings: pack(POSTINGS, &segment.postings)? })
+        let words =
+            self.parts.vault.seal_row(WORDS, &lz4_flex::block::compress_prepend_size(&segment.words))?;
+        // Differences of small numbers don't pack any smaller.
+        let seal = |chunk: &Vec<u8>| self.parts.vault.seal_row(POSTINGS, chunk);
+        Ok(Sealed { words, postings: segment.postings.iter().map(seal).collect::<Result<_, _>>()? })
     }
 
-    fn unseal(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Fault> {
-        let mut packed = Vec::new();
-        self.parts.vault.open_row(context, sealed, &mut packed)?;
+    fn unseal_words(&self, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
+        let mut packed = Vec::with_capacity(sealed.len());
+        self.parts.vault.open_row(WORDS, sealed, &mut packed)?;
         lz4_flex::block::decompress_size_prepended(&packed).map_err(|_| Fault::broken("a text segment"))
+    }
+
+    /// A segment, unsealed whole.
+    fn load(&self, reader: &Connection, id: i64) -> Result<Segment, Fault> {
+        let sql = "SELECT words FROM text_segment WHERE id = ?1";
+        let words: Option<Vec<u8>> = first(reader, sql, [id], |r| r.get(0))?;
+        let words = words.ok_or_else(|| Fault::broken("a text segment went away"))?;
+        let sql = "SELECT sealed FROM text_posting WHERE segment = ?1 ORDER BY chunk";
+        let mut statement = reader.prepare_cached(sql)?;
+        let mut rows = statement.query([id])?;
+        let mut postings = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut chunk = Vec::new();
+            let sealed = row.get_ref(0)?.as_blob().map_err(|_| Fault::broken("a text posting"))?;
+            self.parts.vault.open_row(POSTINGS, sealed, &mut chunk)?;
+            postings.push(chunk);
+        }
+        Ok(Segment { words: self.unseal_words(&words)?, postings })
     }
 
     /// Merges an account's segments while there are many of one size.
@@ -205,26 +224,17 @@ impl Indexer {
     /// Makes one segment of several, leaving out mail that is gone.
     fn merge(&self, of: AccountId, ids: Vec<i64>) -> Result<(), Fault> {
         let (segments, gone) = self.parts.readers.read(|reading| {
-            let mut segments = Vec::with_capacity(ids.len());
-            for id in &ids {
-                let sql = "SELECT words, postings FROM text_segment WHERE id = ?1";
-                let sealed: Option<(Vec<u8>, Vec<u8>)> =
-                    first(reading.sql, sql, [id], |r| Ok((r.get(0)?, r.get(1)?)))?;
-                let (words, postings) = sealed.ok_or_else(|| Fault::broken("a text segment went away"))?;
-                segments.push(Segment {
-                    words: self.unseal(WORDS, &words)?,
-                    postings: self.unseal(POSTINGS, &postings)?,
-                });
-            }
+            let segments = ids.iter().map(|id| self.load(reading.sql, *id)).collect::<Result<Vec<_>, _>>()?;
             Ok((segments, living(reading.sql, of)?))
         })?;
         let is_gone = |mail: i64| gone.binary_search(&mail).is_err();
         let merged = segment::merge(&segments, &is_gone).ok_or_else(|| Fault::broken("a text segment"))?;
         let count = segment::count(&merged.words);
         let sealed = self.seal(&merged)?;
-        self.parts.writer.write(sealed.words.len() + sealed.postings.len(), move |work| {
+        self.parts.writer.write(sealed.octets(), move |work| {
             for id in &ids {
                 work.run("DELETE FROM text_segment WHERE id = ?1", [id])?;
+                work.run("DELETE FROM text_posting WHERE segment = ?1", [id])?;
             }
             sealed.insert(work, of, count)
         })
@@ -251,9 +261,8 @@ impl Indexer {
             while let Some(row) = segments.next()? {
                 reading.check_time()?;
                 let words = row.get_ref(1)?.as_blob().map_err(|_| Fault::broken("a text segment"))?;
-                let words = self.unseal(WORDS, words)?;
-                let postings = || self.postings(reading.sql, row.get(0)?);
-                let hits = segment::search(&words, postings, &pieces)?;
+                let (id, words) = (row.get(0)?, self.unseal_words(words)?);
+                let hits = segment::search(&words, |chunk| self.posting(reading.sql, id, chunk), &pieces)?;
                 mails.extend(hits.ok_or_else(|| Fault::broken("a text segment"))?);
             }
             let mut statement =
@@ -267,22 +276,29 @@ impl Indexer {
         })
     }
 
-    fn postings(&self, reader: &Connection, segment: i64) -> Result<Vec<u8>, Fault> {
-        let mut statement = reader.prepare_cached("SELECT postings FROM text_segment WHERE id = ?1")?;
-        let mut rows = statement.query([segment])?;
-        let row = rows.next()?.ok_or_else(|| Fault::broken("a text segment"))?;
-        let sealed = row.get_ref(0)?.as_blob().map_err(|_| Fault::broken("a text segment"))?;
-        self.unseal(POSTINGS, sealed)
+    fn posting(&self, reader: &Connection, segment: i64, chunk: usize) -> Result<Vec<u8>, Fault> {
+        let sql = "SELECT sealed FROM text_posting WHERE segment = ?1 AND chunk = ?2";
+        let mut statement = reader.prepare_cached(sql)?;
+        let mut rows = statement.query([segment, chunk as i64])?;
+        let row = rows.next()?.ok_or_else(|| Fault::broken("a text posting went away"))?;
+        let sealed = row.get_ref(0)?.as_blob().map_err(|_| Fault::broken("a text posting"))?;
+        let mut plain = Vec::with_capacity(sealed.len());
+        self.parts.vault.open_row(POSTINGS, sealed, &mut plain)?;
+        Ok(plain)
     }
 }
 
 /// A segment, sealed.
 struct Sealed {
     words: Vec<u8>,
-    postings: Vec<u8>,
+    postings: Vec<Vec<u8>>,
 }
 
 impl Sealed {
+    fn octets(&self) -> usize {
+        self.words.len() + self.postings.iter().map(Vec::len).sum::<usize>()
+    }
+
     fn insert(&self, work: &Work<'_>, of: AccountId, mails: i64) -> Result<(), Fault> {
         if mails == 0 {
             return Ok(());
@@ -292,9 +308,12 @@ impl Sealed {
             // The account was removed meanwhile.
             return Ok(());
         };
-        let sql = "INSERT INTO text_segment VALUES (?1, ?2, ?3, ?4, ?5)";
-        let octets = int((self.words.len() + self.postings.len()) as u64);
-        work.run(sql, params![key(of, number), level(mails, octets), mails, self.words, self.postings])?;
+        let (id, octets) = (key(of, number), int(self.octets() as u64));
+        let sql = "INSERT INTO text_segment VALUES (?1, ?2, ?3, ?4)";
+        work.run(sql, params![id, level(mails, octets), mails, self.words])?;
+        for (number, chunk) in self.postings.iter().enumerate() {
+            work.run("INSERT INTO text_posting VALUES (?1, ?2, ?3)", params![id, number as i64, chunk])?;
+        }
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 mod accept;
 mod changes;
 mod concurrency;
+mod crash;
 mod directory;
 mod house;
 mod mailboxes;

@@ -18,7 +18,7 @@ use wire::mime::Tree;
 pub struct Rig {
     pub store: Arc<dyn Store>,
     pub settings: Settings,
-    _place: tempfile::TempDir,
+    _place: Option<tempfile::TempDir>,
 }
 
 /// Settings for a store below `place`.
@@ -48,7 +48,12 @@ impl Rig {
         let place = tempfile::tempdir().unwrap();
         let mut settings = settings(place.path());
         change(&mut settings);
-        Rig { store: open(&settings), settings, _place: place }
+        Rig { store: open(&settings), settings, _place: Some(place) }
+    }
+
+    /// Around an open store, whose folder is someone else's.
+    pub fn of(store: Arc<Sqlite>, settings: Settings) -> Self {
+        Rig { store, settings, _place: None }
     }
 
     /// Closes the store and opens it again.
