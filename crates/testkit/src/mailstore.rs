@@ -30,6 +30,8 @@ struct Account {
     octets_limit: Option<u64>,
     pop3_keeps: bool,
     broken: bool,
+    /// What vanished up to here is no longer known.
+    floor: u64,
 }
 
 struct Mailbox {
@@ -84,6 +86,7 @@ impl FakeMailstore {
             octets_limit: None,
             pop3_keeps: true,
             broken: false,
+            floor: 0,
         };
         let inbox = (MailboxName::inbox(), None);
         let others = SpecialUse::ALL
@@ -108,6 +111,13 @@ impl FakeMailstore {
     /// Sets whether POP3 keeps what it has served.
     pub fn set_pop3_keeps(&self, keeps: bool) {
         self.lock().pop3_keeps = keeps;
+    }
+
+    /// Forgets what vanished so far, as a store does after a while.
+    pub fn forget(&self) {
+        let mut account = self.lock();
+        account.floor = account.modseq;
+        account.boxes.values_mut().for_each(|mailbox| mailbox.vanished.clear());
     }
 
     /// Makes every call fail from now on, or work again.
@@ -421,6 +431,7 @@ impl Mailstore for FakeMailstore {
 
     fn changes(&self, mailbox: MailboxId, since: ModSeq) -> Result<Changes, MailError> {
         let account = self.working()?;
+        let complete = since.0 >= account.floor;
         let mailbox = account.find(mailbox)?;
         let is_later = |entry: &&Entry| entry.modseq > since.0;
         let mut vanished: Vec<Uid> =
@@ -430,7 +441,7 @@ impl Mailstore for FakeMailstore {
         Ok(Changes {
             changed: later.map(|(uid, entry)| changed(*uid, entry, since.0)).collect(),
             vanished,
-            complete: true,
+            complete,
             highest_modseq: ModSeq(mailbox.modseq),
             uid_next: Uid(mailbox.uid_next),
         })

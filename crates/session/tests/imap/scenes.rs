@@ -3,7 +3,7 @@
 //! `C: ` is a line from the client, `S: ` one from the server; both get CRLF. `C|` and `S|` are the same without
 //! CRLF. `C2: ` and so on are further connections. `…` in a server's line stands for anything. Other lines are
 //! orders: `config clear` (or `tls`), `mail BOX TEXT` (with `\r\n` written so), `quota OCTETS`, `wait SECONDS`,
-//! `changed`, `shutdown`, `closed`, `break`, `mend`. A client's lines in a row are sent together.
+//! `changed`, `shutdown`, `closed`, `break`, `mend`, `forget`. A client's lines in a row are sent together.
 //!
 //! Each scene is played with the client's octets whole and one by one: the answers are the same.
 
@@ -139,6 +139,10 @@ impl Player {
             }
             "quota" => {
                 self.store.set_quota(rest.parse().ok());
+                return Ok(());
+            }
+            "forget" => {
+                self.store.forget();
                 return Ok(());
             }
             "break" | "mend" => {
