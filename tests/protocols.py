@@ -125,15 +125,13 @@ class Pop3(Connection):
     def multiline(self):
         """The lines of a reply, dots undone, as one text."""
         self.ok()
+        # The line end of +OK is part of the end where the text is empty.
+        self.at -= 2
         searched = self.at
-        # The end may be the very first line.
-        if self.line() == b".":
-            return b""
-        self.at = searched
         while (end := self.buffer.find(b"\r\n.\r\n", searched)) < 0:
             searched = max(len(self.buffer) - 4, self.at) - self.at
             self.fill()
-        text, self.at = self.buffer[self.at:end + 2], end + 5
+        text, self.at = self.buffer[self.at + 2:end + 2], end + 5
         return re.sub(rb"(\A|\r\n)\.", rb"\1", text)
 
 
