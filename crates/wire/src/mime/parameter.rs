@@ -2,7 +2,7 @@
 //! tolerantly as mail clients do.
 
 use super::{charset, word};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
 
 /// Parameters of one field that are looked at.
@@ -161,6 +161,11 @@ struct Raw<'a> {
     section: Option<u32>,
     extended: bool,
     value: Cow<'a, [u8]>,
+}
+
+/// Whether a field's value may have more parameters than are looked at.
+pub(super) fn are_too_many(value: &[u8]) -> bool {
+    memchr_iter(b';', value).count() > MAX_PARAMETERS
 }
 
 /// Reads `; name=value; …`.

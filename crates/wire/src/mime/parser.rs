@@ -2,7 +2,7 @@
 
 use super::charset;
 use super::header::{self, RawField};
-use super::parameter::{ContentType, Disposition};
+use super::parameter::{self, ContentType, Disposition};
 use super::reading::Reading;
 use super::transfer::{Encoding, is_base64};
 use super::tree::{Kind, Note, NoteKind, Part, PartId, Tree};
@@ -537,6 +537,9 @@ impl Parser {
 
     fn content_field(&mut self, index: usize, raw: &RawField<'_>, seen: &mut Seen) {
         let value = header::unfold(raw.value);
+        if parameter::are_too_many(&value) {
+            self.note(NoteKind::TooManyParameters);
+        }
         let part = &mut self.parts[index];
         let text = |old: &Option<String>| old.clone().or_else(|| Some(charset::guess(&value)));
         match raw.name[8..].to_ascii_lowercase().as_slice() {

@@ -83,7 +83,7 @@ impl Tree {
     }
 
     /// Bodies that are not clean base64, as other readers decode them: lines with foreign characters left out, or the
-    /// alphabet of RFC 4648 §5 taken.
+    /// alphabet of RFC 4648 §5 taken. And bodies of an unknown encoding as base64, if they look like it.
     fn other_base64(&self, raw: &dyn Octets, found: &mut Vec<Alternative>) -> io::Result<()> {
         let bad = self.notes().iter().filter(|note| note.kind == NoteKind::BadBase64);
         for note in bad.take(MAX_DECODED) {
@@ -104,10 +104,20 @@ impl Tree {
                 .collect();
             for other in [without, translated] {
                 let octets = transfer::decode(Encoding::Base64, &other);
-                if octets != usual {
+                if octets != usual && !octets.is_empty() {
                     let (because, part) = (note.kind, Some(note.part));
                     found.push(Alternative { because, part, octets: Some(octets), tree: None });
                 }
+            }
+        }
+        let unknown = self.notes().iter().filter(|note| note.kind == NoteKind::UnknownEncoding);
+        for note in unknown.take(MAX_DECODED) {
+            let Some(part) = self.get(note.part).filter(|part| part.kind == Kind::Leaf) else { continue };
+            let mut body = Vec::new();
+            raw.read(part.body(), &mut body)?;
+            if body.iter().all(|&b| transfer::is_base64(b)) {
+                let octets = Some(transfer::decode(Encoding::Base64, &body));
+                found.push(Alternative { because: note.kind, part: Some(note.part), octets, tree: None });
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Content transfer encodings (RFC 2045 §6), decoded as tolerantly as mail clients do.
 
-use super::parameter::hex;
+use super::parameter::{comment, hex};
 use memchr::memchr2;
 
 /// How a body is encoded.
@@ -17,9 +17,12 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding's name in a field's value, lower case: its first word, without quotes or comment.
+    /// The encoding's name in a field's value, lower case: its first word, without quotes or comments.
     pub(super) fn field_token(value: &[u8]) -> String {
-        let value = value.trim_ascii_start();
+        let mut value = value.trim_ascii_start();
+        while value.starts_with(b"(") {
+            value = value.get(comment(value)..).unwrap_or_default().trim_ascii_start();
+        }
         let value = value.strip_prefix(b"\"").unwrap_or(value);
         let end = value.iter().position(|b| b" \t\";(".contains(b)).unwrap_or(value.len());
         String::from_utf8_lossy(&value[..end]).to_ascii_lowercase()

@@ -249,6 +249,8 @@ note_kinds! {
     AmbiguousParameter = 24,
     /// A boundary that looks like an encoded word; taken as it stands.
     BoundaryIsWord = 25,
+    /// More parameters in one field than are looked at.
+    TooManyParameters = 26,
 }
 
 /// A message's structure: its parts in order, the message itself first.

@@ -244,6 +244,30 @@ fn alternatives_show_what_others_see() {
     assert_eq!(parse(&clean).alternatives(&clean, &Limits::default()).unwrap(), []);
 }
 
+/// A part that some reader decodes in another way.
+#[test]
+fn alternative_octets() {
+    let check = |encoding: &str, body: &str, expected: &[&str]| {
+        let octets = format!("Content-Transfer-Encoding: {encoding}\r\n\r\n{body}").into_bytes();
+        let found = parse(&octets).alternatives(&octets, &Limits::default()).unwrap();
+        let decoded: Vec<String> =
+            found.into_iter().map(|a| String::from_utf8(a.octets.unwrap()).unwrap()).collect();
+        assert_eq!(decoded, expected, "{body}");
+    };
+    check("base64", "Zm9v\r\n", &[]);
+    check("(of course) \"BASE64\" (yes)", "Zm9v\r\n", &[]);
+    check("base64", "text before.\r\nZm9v\r\n", &["foo"]);
+    check("base64", "fn5-\r\n", &["~~~"]);
+    check("base-64", "Zm9v\r\n", &["foo"]);
+    check("x-unknown", "plain text.", &[]);
+}
+
+#[test]
+fn parameters_beyond_the_limit_are_noted() {
+    let message = format!("Content-Type: a/b{}; name=x.exe\r\n\r\n", "; p=q".repeat(300));
+    assert!(parse(message.as_bytes()).has_note(NoteKind::TooManyParameters));
+}
+
 #[test]
 fn prepended_fields_move_everything() {
     let message = mixed("--BND\n\none\n--BND\nContent-Type: message/rfc822\n\nSubject: s\n\nx\n--BND--\n");
