@@ -174,10 +174,12 @@ impl Trial {
         format!(
             "\nSend a mail from alice to bob:\n\n  \
              printf 'From: alice@{DOMAIN}\\r\\nTo: bob@{DOMAIN}\\r\\nSubject: hello\\r\\n\\r\\nIt works.\\r\\n' |\n  \
-             curl --cacert {authority} --url smtps://localhost:20465 --user alice@{DOMAIN}:{alice} \\\n       \
+             curl -sS --cacert {authority} \\\n       \
+             --url smtps://localhost:20465 --user alice@{DOMAIN}:{alice} \\\n       \
              --mail-from alice@{DOMAIN} --mail-rcpt bob@{DOMAIN} --upload-file -\n\n\
              Read it as bob:\n\n  \
-             curl --cacert {authority} --user bob@{DOMAIN}:{bob} 'imaps://localhost:20993/INBOX;MAILINDEX=*'\n"
+             curl -sS --cacert {authority} \\\n       \
+             --user bob@{DOMAIN}:{bob} 'imaps://localhost:20993/INBOX;MAILINDEX=*'\n"
         )
     }
 }

@@ -101,7 +101,7 @@ impl Certificate {
     /// Whether it names this host, wildcards understood (RFC 9525 §6.3).
     pub(super) fn is_for(&self, host: &str) -> bool {
         let Ok(name) = ServerName::try_from(host) else { return false };
-        let parsed = self.key.end_entity_cert().and_then(|der| ParsedCertificate::try_from(der));
+        let parsed = self.key.end_entity_cert().and_then(ParsedCertificate::try_from);
         parsed.is_ok_and(|certificate| verify_server_name(&certificate, &name).is_ok())
     }
 }

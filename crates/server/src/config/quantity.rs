@@ -69,14 +69,14 @@ impl fmt::Display for Span {
         let seconds = self.0.as_secs();
         let unit = SPANS.iter().filter(|(name, _)| name.len() == 1);
         let (name, factor) =
-            unit.into_iter().find(|(_, n)| seconds > 0 && seconds % n == 0).unwrap_or(&("s", 1));
+            unit.into_iter().find(|(_, n)| seconds > 0 && seconds.is_multiple_of(*n)).unwrap_or(&("s", 1));
         write!(f, "{}{name}", seconds / factor)
     }
 }
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SIZES.iter().find(|(_, n)| self.0 > 0 && self.0 % n == 0) {
+        match SIZES.iter().find(|(_, n)| self.0 > 0 && self.0.is_multiple_of(*n)) {
             Some((name, factor)) if *factor > 1 => write!(f, "{} {name}", self.0 / factor),
             _ => write!(f, "{}", self.0),
         }

@@ -23,7 +23,7 @@ pub fn show(written: &Written, style: Style) -> String {
         // An optional section that is not there is part of its parent's help.
         let Some(values) = found else { continue };
         if style == Style::Explained {
-            let _ = write!(out, "# {about}\n");
+            let _ = writeln!(out, "# {about}");
         }
         let _ = writeln!(out, "[{section}]");
         for key in *keys {
