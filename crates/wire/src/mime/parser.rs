@@ -462,12 +462,13 @@ impl Parser {
     /// Ends the current body and all that is open, down to `depth` open ones. The line end before `place` belongs
     /// to the delimiter there (RFC 2046 §5.1.1).
     fn close_down_to(&mut self, depth: usize, place: Place) {
+        let mut end = 0;
         if self.state == State::Body {
-            self.end_part(self.parts.len() - 1, self.body_line_ends, place);
+            end = self.end_part(self.parts.len() - 1, self.body_line_ends, place, end);
         }
         while self.open.len() > depth {
             let Some(open) = self.open.pop() else { break };
-            self.end_part(open.part, open.line_ends, place);
+            end = self.end_part(open.part, open.line_ends, place, end);
             if open.boundary.is_none() {
                 continue;
             }
@@ -482,16 +483,15 @@ impl Parser {
         }
     }
 
-    fn end_part(&mut self, index: usize, line_ends_before: u64, place: Place) {
+    /// Ends a part, at `least` where one within it ended: a header that a delimiter breaks off keeps its line end, and
+    /// so does what it lies in. Gives the end.
+    fn end_part(&mut self, index: usize, line_ends_before: u64, place: Place, least: u64) -> u64 {
         let after = self.parts.len() as u32;
-        let Some(part) = self.parts.get_mut(index) else { return };
+        let Some(part) = self.parts.get_mut(index) else { return least };
         part.after = after;
-        part.end = (place.at - place.last_end).max(part.body_at);
-        if part.end > part.body_at {
-            part.lines = place.line_ends - line_ends_before - u64::from(place.last_end > 0);
-        } else if place.last_end == 0 {
-            part.lines = place.line_ends - line_ends_before;
-        }
+        part.end = (place.at - place.last_end).max(part.body_at).max(least);
+        part.lines = (place.line_ends - line_ends_before).saturating_sub(u64::from(part.end < place.at));
+        part.end
     }
 
     /// Reads the header that was gathered into the last part.

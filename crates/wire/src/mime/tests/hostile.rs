@@ -78,7 +78,9 @@ fn any_cut_gives_the_same_tree_and_all_comes_back() {
         whole.encode(&mut code);
         assert_eq!(Tree::decode(&code), Some(whole.clone()), "{round}");
         for part in whole.parts() {
-            assert!(part.whole().end <= octets.len() as u64 && part.header().end <= part.whole().end);
+            let around = part.parent.map_or(0..octets.len() as u64, |id| whole.get(id).unwrap().body());
+            assert!(around.start <= part.whole().start && part.whole().end <= around.end, "{round}");
+            assert!(part.header().end <= part.whole().end, "{round}");
         }
         let described = describe::body_structure(&whole, &octets).unwrap();
         assert_balanced(&described);
