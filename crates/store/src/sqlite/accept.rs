@@ -107,13 +107,13 @@ impl Prepared {
             places.push(match delivery {
                 Delivery::Mailbox { account, folder, flags, internal_date, .. } => {
                     let date = internal_date.unwrap_or(self.mail.received);
-                    self.into_mailbox(work, *account, folder, flags, date, mail)?
+                    self.put_in_mailbox(work, *account, folder, flags, date, mail)?
                 }
                 Delivery::Queue { account, domain, recipient } => {
-                    self.into_queue(work, *account, *domain, recipient, mail.0)?
+                    self.put_in_queue(work, *account, *domain, recipient, mail.0)?
                 }
                 Delivery::Quarantine { instead_of, reason } => {
-                    self.into_quarantine(work, instead_of, reason, mail.0)?
+                    self.put_in_quarantine(work, instead_of, reason, mail.0)?
                 }
             });
         }
@@ -147,7 +147,7 @@ impl Prepared {
         Ok(Content(mail, thread))
     }
 
-    fn into_mailbox(
+    fn put_in_mailbox(
         &self,
         work: &mut Work<'_>,
         account: AccountId,
@@ -178,7 +178,7 @@ impl Prepared {
         Ok(Place::Mailbox { account, appended, mailbox: MailboxId(mailbox as u64) })
     }
 
-    fn into_queue(
+    fn put_in_queue(
         &self,
         work: &Work<'_>,
         account: Option<AccountId>,
@@ -198,7 +198,7 @@ impl Prepared {
         Ok(Place::Queue(id.unwrap_or(0) as u64))
     }
 
-    fn into_quarantine(
+    fn put_in_quarantine(
         &self,
         work: &Work<'_>,
         instead_of: &Delivery,

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 /// How often it is done.
 const EVERY: Duration = Duration::from_secs(60);
-/// How often files without a row are looked for.
-const SWEEP: Duration = Duration::from_secs(24 * 3600);
+/// How often files without a row and old tombstones are looked for.
+const SWEEP: Duration = Duration::from_secs(6 * 3600);
 /// Mails, tombstones or blobs in one piece of work.
 const PIECE: i64 = 200;
 /// Tombstones of one mailbox that are kept at most.
@@ -88,9 +88,11 @@ fn keep_house(parts: &Parts, bell: &Bell) {
         }
         // The lock only guards the flag: whoever closes must not wait for the work.
         let outcome = parking_lot::MutexGuard::unlocked(&mut closed, || {
-            run(parts, Graces::of(&parts.settings))?;
+            let graces = Graces::of(&parts.settings);
+            clear(parts, &graces)?;
             if swept.is_none_or(|when| when.elapsed() >= SWEEP) {
                 swept = Some(Instant::now());
+                prune(parts, before(graces.tombstones))?;
                 sweep(parts)?;
             }
             Ok::<(), Fault>(())
@@ -102,15 +104,23 @@ fn keep_house(parts: &Parts, bell: &Bell) {
 }
 
 /// Does all that is due.
-pub(super) fn run(parts: &Parts, graces: Graces) -> Result<(), Fault> {
+pub(super) fn run(parts: &Parts, graces: &Graces) -> Result<(), Fault> {
+    clear(parts, graces)?;
+    prune(parts, before(graces.tombstones))
+}
+
+/// The time that lies this long back.
+fn before(grace: Duration) -> i64 {
+    Timestamp::now().0.saturating_sub(i64::try_from(grace.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Clears away what its grace no longer keeps.
+fn clear(parts: &Parts, graces: &Graces) -> Result<(), Fault> {
     parts.recent.flush(&parts.writer);
     let now = Timestamp::now().0;
-    let before = |grace: Duration| now - i64::try_from(grace.as_secs()).unwrap_or(i64::MAX / 2);
-    let (removed, unheld) = (before(graces.removed), before(graces.unheld));
-    let (tombstones, blobs) = (before(graces.tombstones), before(graces.blobs));
+    let (removed, unheld, blobs) = (before(graces.removed), before(graces.unheld), before(graces.blobs));
     in_pieces(parts, move |work| end_recovery(work, removed, now))?;
     in_pieces(parts, move |work| clear_away(work, unheld, now))?;
-    in_pieces(parts, move |work| prune(work, tombstones))?;
     while remove_blobs(parts, blobs)? {}
     Ok(())
 }
@@ -189,22 +199,39 @@ fn let_blob_go(work: &Work<'_>, blob: &[u8], now: i64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Prunes the tombstones of one mailbox that has old ones or too many; its floor says up to where.
-fn prune(work: &Work<'_>, before: i64) -> Result<bool, Fault> {
-    let old = "SELECT mailbox, max(modseq) FROM tombstone WHERE buried <= ?1 GROUP BY mailbox LIMIT 1";
-    let many = "SELECT mailbox FROM tombstone GROUP BY mailbox HAVING count(*) > ?1 LIMIT 1";
-    let mut target: Option<(i64, i64)> = work.first(old, [before], |r| Ok((r.get(0)?, r.get(1)?)))?;
-    if target.is_none()
-        && let Some(mailbox) = work.first(many, [TOMBSTONES], |r| r.get::<_, i64>(0))?
-    {
-        let sql = "SELECT modseq FROM tombstone WHERE mailbox = ?1 ORDER BY modseq DESC LIMIT 1 OFFSET ?2";
-        let floor = work.first(sql, [mailbox, TOMBSTONES / 2], |r| r.get(0))?;
-        target = floor.map(|floor| (mailbox, floor));
+/// Prunes the tombstones of mailboxes that have old ones or too many; their floor says up to where. Looking for them
+/// reads the whole table, and so is no work for the writer.
+fn prune(parts: &Parts, before: i64) -> Result<(), Fault> {
+    let targets = parts.readers.read(|reading| {
+        let sql =
+            "SELECT mailbox, count(*), max(iif(buried <= ?1, modseq, 0)) FROM tombstone GROUP BY mailbox";
+        let mut statement = reading.sql.prepare_cached(sql)?;
+        let mut rows = statement.query([before])?;
+        let mut targets = Vec::new();
+        while let Some(row) = rows.next()? {
+            reading.check_time()?;
+            let (mailbox, count, old): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let surplus =
+                if count > TOMBSTONES { nth_last(reading.sql, mailbox, TOMBSTONES / 2)? } else { 0 };
+            if old.max(surplus) > 0 {
+                targets.push((mailbox, old.max(surplus)));
+            }
+        }
+        Ok(targets)
+    })?;
+    for (mailbox, floor) in targets {
+        parts.writer.write(0, move |work| {
+            work.run("DELETE FROM tombstone WHERE mailbox = ?1 AND modseq <= ?2", [mailbox, floor])?;
+            work.run("UPDATE mailbox SET floor = max(floor, ?2) WHERE id = ?1", [mailbox, floor])
+        })?;
     }
-    let Some((mailbox, floor)) = target else { return Ok(false) };
-    work.run("DELETE FROM tombstone WHERE mailbox = ?1 AND modseq <= ?2", [mailbox, floor])?;
-    work.run("UPDATE mailbox SET floor = max(floor, ?2) WHERE id = ?1", [mailbox, floor])?;
-    Ok(true)
+    Ok(())
+}
+
+/// The MODSEQ of a mailbox's tombstone that has this many after it.
+fn nth_last(reader: &Connection, mailbox: i64, number: i64) -> Result<i64, Fault> {
+    let sql = "SELECT modseq FROM tombstone WHERE mailbox = ?1 ORDER BY modseq DESC LIMIT 1 OFFSET ?2";
+    Ok(first(reader, sql, [mailbox, number], |r| r.get(0))?.unwrap_or(0))
 }
 
 /// Removes blobs whose grace is over: the row first, and only then the file. A crash between the two leaves a file

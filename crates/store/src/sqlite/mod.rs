@@ -101,13 +101,13 @@ impl Sqlite {
 
     /// Does the housekeeping that is due now, rather than within a minute.
     pub fn keep_house(&self) -> Result<(), StoreError> {
-        Ok(housekeeping::run(&self.parts, housekeeping::Graces::of(&self.parts.settings))?)
+        Ok(housekeeping::run(&self.parts, &housekeeping::Graces::of(&self.parts.settings))?)
     }
 
     /// Clears away at once what only a grace keeps: mail that nothing holds, its blobs, tombstones. Mail that can be
     /// had back stays. For when room is needed now, and for tests.
     pub fn clear_now(&self) -> Result<(), StoreError> {
-        Ok(housekeeping::run(&self.parts, housekeeping::Graces::none(&self.parts.settings))?)
+        Ok(housekeeping::run(&self.parts, &housekeeping::Graces::none(&self.parts.settings))?)
     }
 
     /// A unit of work whose octets don't matter.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use wire::mime;
 
 /// How long mail gathers before it is indexed: fewer, larger segments.
-const GATHER: Duration = Duration::from_millis(500);
+const GATHER: Duration = Duration::from_secs(2);
 /// Mails read in one go.
 const BATCH: usize = 1000;
 /// About how large a fresh segment may become.
@@ -132,40 +132,61 @@ impl Indexer {
             let mails = statement.query_map([BATCH as i64], |row| row.get(0))?;
             Ok(mails.collect::<Result<Vec<i64>, _>>()?)
         })?;
+        let (mut made, mut accounts, mut octets) = (Vec::new(), Vec::new(), 0);
         let mut rest = mails.as_slice();
-        while let Some(mail) = rest.first() {
-            let of = owner(*mail);
+        while let Some(of) = rest.first().map(|mail| owner(*mail)) {
             let end = rest.iter().position(|mail| owner(*mail) != of).unwrap_or(rest.len());
-            let (own, others) = rest.split_at(end);
-            self.index_account(of, own)?;
-            rest = others;
+            let mut own = rest.get(..end).unwrap_or_default();
+            rest = rest.get(end..).unwrap_or_default();
+            accounts.push(of);
+            while !own.is_empty() {
+                let fresh = self.index_some(of, &mut own)?;
+                octets += fresh.sealed.octets();
+                made.push(fresh);
+                if octets >= BATCH_OCTETS {
+                    self.replace(std::mem::take(&mut made))?;
+                    octets = 0;
+                }
+            }
         }
+        self.replace(made)?;
+        self.merge_all(accounts)?;
         Ok(!mails.is_empty())
     }
 
-    fn index_account(&self, of: AccountId, mails: &[i64]) -> Result<(), Fault> {
-        let mut rest = mails;
-        while !rest.is_empty() {
-            let mut builder = Builder::default();
-            while let Some((mail, others)) = rest.split_first().filter(|_| builder.octets() < BATCH_OCTETS) {
-                builder.add(*mail, self.text(*mail).as_deref());
-                rest = others;
-            }
-            let (count, octets) = (builder.mails() as i64, builder.octets());
-            let done: Vec<i64> = mails
-                .iter()
-                .copied()
-                .take_while(|mail| rest.first().is_none_or(|next| mail < next))
-                .collect();
-            let sealed = self.seal(&builder.finish())?;
-            self.parts.writer.write(octets, move |work| {
-                for mail in &done {
+    /// A segment of an account's first mails, which are taken off the list.
+    fn index_some(&self, of: AccountId, mails: &mut &[i64]) -> Result<Replacement, Fault> {
+        let mut builder = Builder::default();
+        let all = *mails;
+        while let Some((mail, others)) = mails.split_first().filter(|_| builder.octets() < BATCH_OCTETS) {
+            builder.add(*mail, self.text(*mail).as_deref());
+            *mails = others;
+        }
+        let count = builder.mails();
+        let sealed = self.seal(&builder.finish())?;
+        let indexed = all.get(..count).unwrap_or_default().to_vec();
+        Ok(Replacement { of, indexed, merged: Vec::new(), mails: count as i64, sealed })
+    }
+
+    /// Writes new segments in one go, in place of what they were made of.
+    fn replace(&self, made: Vec<Replacement>) -> Result<(), Fault> {
+        if made.is_empty() {
+            return Ok(());
+        }
+        let octets = made.iter().map(|one| one.sealed.octets()).sum();
+        self.parts.writer.write(octets, move |work| {
+            for one in &made {
+                for mail in &one.indexed {
                     work.run("DELETE FROM unindexed WHERE mail = ?1", [mail])?;
                 }
-                sealed.insert(work, of, count)
-            })?;
-        }
-        self.merge_account(of)
+                for segment in &one.merged {
+                    work.run("DELETE FROM text_segment WHERE id = ?1", [segment])?;
+                    work.run("DELETE FROM text_posting WHERE segment = ?1", [segment])?;
+                }
+                one.sealed.insert(work, one.of, one.mails)?;
+            }
+            Ok(())
+        })
     }
 
     /// A mail's folded text; nothing where it can't be read (it stays a candidate for every search).
@@ -213,31 +234,37 @@ impl Indexer {
         Ok(Segment { words: self.unseal_words(&words)?, postings })
     }
 
-    /// Merges an account's segments while there are many of one size.
-    fn merge_account(&self, of: AccountId) -> Result<(), Fault> {
-        while let Some(ids) = self.parts.readers.lend(|reader| to_merge(reader, of))? {
-            self.merge(of, ids)?;
+    /// Merges accounts' segments while they have many of one size.
+    fn merge_all(&self, mut accounts: Vec<AccountId>) -> Result<(), Fault> {
+        while !accounts.is_empty() {
+            let (mut merged, mut octets, mut again) = (Vec::new(), 0, Vec::new());
+            for of in accounts {
+                let Some(ids) = self.parts.readers.lend(|reader| to_merge(reader, of))? else { continue };
+                let one = self.merge(of, ids)?;
+                octets += one.sealed.octets();
+                merged.push(one);
+                again.push(of);
+                if octets >= BATCH_OCTETS {
+                    self.replace(std::mem::take(&mut merged))?;
+                    octets = 0;
+                }
+            }
+            self.replace(merged)?;
+            accounts = again;
         }
         Ok(())
     }
 
     /// Makes one segment of several, leaving out mail that is gone.
-    fn merge(&self, of: AccountId, ids: Vec<i64>) -> Result<(), Fault> {
-        let (segments, gone) = self.parts.readers.read(|reading| {
+    fn merge(&self, of: AccountId, ids: Vec<i64>) -> Result<Replacement, Fault> {
+        let merged = self.parts.readers.read(|reading| {
             let segments = ids.iter().map(|id| self.load(reading.sql, *id)).collect::<Result<Vec<_>, _>>()?;
-            Ok((segments, living(reading.sql, of)?))
+            // In doubt, a mail's words are kept.
+            let is_gone = |mail: i64| !is_held(reading.sql, mail).unwrap_or(true);
+            segment::merge(&segments, &is_gone).ok_or_else(|| Fault::broken("a text segment"))
         })?;
-        let is_gone = |mail: i64| gone.binary_search(&mail).is_err();
-        let merged = segment::merge(&segments, &is_gone).ok_or_else(|| Fault::broken("a text segment"))?;
-        let count = segment::count(&merged.words);
-        let sealed = self.seal(&merged)?;
-        self.parts.writer.write(sealed.octets(), move |work| {
-            for id in &ids {
-                work.run("DELETE FROM text_segment WHERE id = ?1", [id])?;
-                work.run("DELETE FROM text_posting WHERE segment = ?1", [id])?;
-            }
-            sealed.insert(work, of, count)
-        })
+        let mails = segment::count(&merged.words);
+        Ok(Replacement { of, indexed: Vec::new(), merged: ids, mails, sealed: self.seal(&merged)? })
     }
 
     /// UIDs of a mailbox whose mail may hold `text`; nothing where any may.
@@ -286,6 +313,17 @@ impl Indexer {
         self.parts.vault.open_row(POSTINGS, sealed, &mut plain)?;
         Ok(plain)
     }
+}
+
+/// A new segment of an account, and what it stands in place of.
+struct Replacement {
+    of: AccountId,
+    /// Mails that were not indexed.
+    indexed: Vec<i64>,
+    /// Segments.
+    merged: Vec<i64>,
+    mails: i64,
+    sealed: Sealed,
 }
 
 /// A segment, sealed.
@@ -347,14 +385,10 @@ fn to_merge(reader: &Connection, of: AccountId) -> Result<Option<Vec<i64>>, Faul
     Ok(Some(ids))
 }
 
-/// Every mail that the account has, ascending.
-fn living(reader: &Connection, of: AccountId) -> Result<Vec<i64>, Fault> {
-    let mut statement = reader.prepare_cached(
-        "SELECT mail FROM summary WHERE mail BETWEEN ?1 AND ?2
-         EXCEPT SELECT mail FROM unheld WHERE mail BETWEEN ?1 AND ?2 ORDER BY 1",
-    )?;
-    let mails = statement.query_map(range(of), |row| row.get(0))?;
-    Ok(mails.collect::<Result<_, _>>()?)
+/// Whether a mail is in a mailbox, or may come back into one.
+fn is_held(reader: &Connection, mail: i64) -> Result<bool, Fault> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM message WHERE mail = ?1) OR EXISTS (SELECT 1 FROM removed WHERE mail = ?1)";
+    Ok(first(reader, sql, [mail], |row| row.get(0))?.unwrap_or(true))
 }
 
 /// UIDs that mails (ascending) have in a mailbox.

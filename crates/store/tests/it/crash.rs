@@ -13,7 +13,7 @@ use store::Place;
 
 /// Where the child finds its store; only set for it.
 const CHILD: &str = "MAILWARD_CRASH_CHILD";
-const ROUNDS: u64 = 8;
+const ROUNDS: u64 = 4;
 
 /// In the child process: delivers and removes until it is killed, and says what was acknowledged. Elsewhere nothing.
 #[test]

@@ -112,7 +112,7 @@ fn accounts_change_and_go() {
 
     let alias = Alias { address: address("a@example.test"), accounts: vec![alice], send_as: false };
     directory.set_alias(&alias).unwrap();
-    assert_eq!(directory.aliases().unwrap(), [alias.clone()]);
+    assert_eq!(directory.aliases().unwrap(), std::slice::from_ref(&alias));
     let domain = Domain::new("example.test").unwrap();
     assert_eq!(directory.remove_domain(&domain), Err(DirectoryError::InUse));
     directory.remove_account(alice).unwrap();

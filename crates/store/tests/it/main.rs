@@ -1,5 +1,8 @@
 //! One suite for every engine: it knows `Store` only, and runs for each engine that there is.
 
+// Helpers outside of `#[test]` functions are tests too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod accept;
 mod changes;
 mod concurrency;
