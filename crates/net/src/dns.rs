@@ -2,13 +2,15 @@
 
 use base::dns::Mx;
 use base::{Answer, BoxFuture, DnsError, Domain, Resolver, Trust};
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError as Failure, NetError};
-use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::net::xfer::FirstAnswer;
+use hickory_resolver::net::{DnsError as Failure, DnsHandle, NetError};
+use hickory_resolver::proto::op::{DnsRequestOptions, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, TokioResolver};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one question may take, its repetitions included.
@@ -32,6 +34,9 @@ const MOST_RECORDS: usize = 256;
 /// library itself finds it bogus.
 pub struct HickoryResolver {
     resolver: TokioResolver,
+    /// Asks the same servers without the resolver's special names: it answers for 127.in-addr.arpa by itself, with
+    /// `localhost` (RFC 6761 §6.3). The name of a peer on this machine is whatever the configured servers say.
+    plain: NameServerPool<TokioRuntimeProvider>,
 }
 
 impl HickoryResolver {
@@ -51,8 +56,10 @@ impl HickoryResolver {
                 vec![at(ConnectionConfig::udp()), at(ConnectionConfig::tcp())],
             )
         });
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let servers: Vec<_> = servers.collect();
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers.clone());
+        let provider = TokioRuntimeProvider::default();
+        let mut builder = TokioResolver::builder_with_config(config, provider.clone());
         let options = builder.options_mut();
         options.timeout = TRY;
         options.attempts = 2;
@@ -62,8 +69,10 @@ impl HickoryResolver {
         options.negative_max_ttl = Some(LONGEST);
         options.edns0 = true;
         options.case_randomization = true;
-        let resolver = builder.build().map_err(|error| error.to_string())?;
-        Ok(HickoryResolver { resolver })
+        let text = |error: NetError| error.to_string();
+        let context = PoolContext::new(options.clone(), TlsConfig::new().map_err(text)?);
+        let plain = NameServerPool::from_config(servers, Arc::new(context), provider);
+        Ok(HickoryResolver { resolver: builder.build().map_err(text)?, plain })
     }
 
     async fn ask<T>(
@@ -126,12 +135,29 @@ impl Resolver for HickoryResolver {
 
     fn names_of(&self, ip: IpAddr) -> BoxFuture<'_, Result<Answer<Domain>, DnsError>> {
         Box::pin(async move {
-            let name = Name::from(ip.to_canonical()).to_ascii();
+            let ip = ip.to_canonical();
+            let name = Name::from(ip);
             let pick = |data: &RData| match data {
                 RData::PTR(name) => to_domain(&name.0),
                 _ => None,
             };
-            self.ask(&name, RecordType::PTR, pick).await
+            if !ip.is_loopback() {
+                return self.ask(&name.to_ascii(), RecordType::PTR, pick).await;
+            }
+            let asked = self.plain.lookup(Query::query(name, RecordType::PTR), DnsRequestOptions::default());
+            match tokio::time::timeout(PATIENCE, asked.first_answer()).await {
+                Err(_) => Err(DnsError::Timeout),
+                Ok(Err(error)) => denial_or_failure(error),
+                Ok(Ok(response)) => {
+                    let records = response.answers.iter().filter_map(|record| pick(&record.data));
+                    let no_such_name = response.metadata.response_code == ResponseCode::NXDomain;
+                    Ok(Answer {
+                        records: records.take(MOST_RECORDS).collect(),
+                        trust: Trust::Insecure,
+                        no_such_name,
+                    })
+                }
+            }
         })
     }
 }

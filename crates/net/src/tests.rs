@@ -309,3 +309,74 @@ async fn a_resolver_without_servers_or_answers_is_an_error() {
     let outcome = resolver.mx(&Domain::new("example.test").unwrap()).await;
     assert!(matches!(outcome, Err(DnsError::ServerFailure | DnsError::Timeout)), "{outcome:?}");
 }
+
+/// The rig's DNS server (tests/dns/), gone with the test.
+struct Dns(std::process::Child, std::net::SocketAddr);
+
+impl Dns {
+    /// `None` where there is no Python.
+    fn start(directory: &Directory) -> Option<Self> {
+        let (root, port_file) =
+            (Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/dns"), directory.0.join("port"));
+        let mut command = std::process::Command::new("python3");
+        command
+            .arg("-B")
+            .arg(root.join("serve.py"))
+            .arg("--port-file")
+            .arg(&port_file)
+            .arg(root.join("outside.zone"));
+        let child = command.stdout(std::process::Stdio::null()).spawn().ok()?;
+        let mut dns = Dns(child, "127.0.0.1:0".parse().unwrap());
+        for _ in 0..500 {
+            if let Ok(port) = std::fs::read_to_string(&port_file) {
+                dns.1.set_port(port.trim().parse().unwrap());
+                return Some(dns);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the DNS server does not start");
+    }
+}
+
+impl Drop for Dns {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What tests/dns/outside.zone says, asked through the resolver.
+#[tokio::test]
+async fn answers_denials_and_failures_are_told_apart() {
+    let directory = Directory::new();
+    let Some(dns) = Dns::start(&directory) else {
+        eprintln!("skipped: no python3 for the DNS server");
+        return;
+    };
+    let resolver = HickoryResolver::new(&[dns.1]).unwrap();
+    let name = |text: &str| Domain::new(text).unwrap();
+
+    let mx = resolver.mx(&name("outside.test")).await.unwrap();
+    let mut exchanges: Vec<_> =
+        mx.records.into_iter().map(|mx| (mx.preference, mx.exchange.unwrap())).collect();
+    exchanges.sort();
+    assert_eq!(exchanges, [(10, name("mx.outside.test")), (20, name("mx2.outside.test"))]);
+    // RFC 7505
+    let null = resolver.mx(&name("nomail.example.net")).await.unwrap();
+    assert!(matches!(&null.records[..], [mx] if mx.exchange.is_none()), "{null:?}");
+
+    let alias = resolver.addresses(&name("alias.example.net")).await.unwrap();
+    assert_eq!(alias.records, ["127.0.0.2".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(resolver.txt("example.net").await.unwrap().records, [b"v=spf1 ip4:127.0.0.0/8 ip6:::1 -all"]);
+    let names = resolver.names_of("::ffff:127.0.0.2".parse().unwrap()).await.unwrap();
+    assert_eq!(names.records, [name("peer2.peers.test")]);
+
+    for (absent, no_such_name) in
+        [("none.example.net", true), ("nodata.example.net", false), ("example.org", true)]
+    {
+        let answer = resolver.addresses(&name(absent)).await.unwrap();
+        assert!(answer.records.is_empty() && answer.no_such_name == no_such_name, "{absent}: {answer:?}");
+    }
+    assert_eq!(resolver.addresses(&name("broken.example.net")).await, Err(DnsError::ServerFailure));
+    assert_eq!(resolver.mx(&name("silent.example.net")).await, Err(DnsError::Timeout));
+}

@@ -337,3 +337,6 @@ fn exchange(stream: &mut std::os::unix::net::UnixStream, request: &Request) -> i
     }
     Ok(serde_json::from_slice(&answer)?)
 }
+
+#[cfg(test)]
+mod tests;
