@@ -20,15 +20,48 @@ impl Sqlite {
         if !self.parts.disk.has_room() {
             return done(Err(StoreError::DiskFull));
         }
-        let prepared: Result<Vec<Prepared>, StoreError> =
-            mail.into_iter().map(|one| prepare(&self.parts, &one)).collect();
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return done(Err(error)),
-        };
-        let octets = prepared.iter().map(Prepared::octets).sum();
+        let mut prepared = Vec::with_capacity(mail.len());
+        for one in &mail {
+            match prepare(&self.parts, one) {
+                Ok(one) => prepared.push(one),
+                Err(error) => {
+                    discard(&self.parts, &fresh_blobs(&prepared));
+                    return done(Err(error));
+                }
+            }
+        }
+        let (octets, fresh) = (prepared.iter().map(Prepared::octets).sum(), fresh_blobs(&prepared));
         let work = move |work: &mut Work<'_>| prepared.iter().map(|one| one.place(work)).collect();
-        self.parts.writer.submit(octets, work, move |outcome| done(outcome.map_err(StoreError::from)));
+        let parts = self.parts.clone();
+        self.parts.writer.submit(octets, work, move |outcome| {
+            let outcome = outcome.map_err(StoreError::from);
+            if let Err(StoreError::OverQuota(_) | StoreError::Gone | StoreError::Busy) = outcome {
+                discard(&parts, &fresh);
+            }
+            done(outcome);
+        });
+    }
+}
+
+/// Files that were written for messages and that nothing refers to before these are committed.
+fn fresh_blobs(prepared: &[Prepared]) -> Vec<BlobId> {
+    let mut fresh = Vec::new();
+    for (_, sealed) in prepared.iter().flat_map(|one| &one.sealed) {
+        fresh.extend(sealed.attachments.iter().filter(|one| one.new).map(|one| one.blob));
+        if let Body::File(blob) = &sealed.body {
+            fresh.push(*blob);
+        }
+    }
+    fresh
+}
+
+/// Removes files of messages that were refused, which would else fill the disk until the next sweep. Only for those
+/// that surely were not committed.
+fn discard(parts: &Parts, fresh: &[BlobId]) {
+    for blob in fresh {
+        if let Err(error) = parts.vault.remove(*blob) {
+            tracing::warn!(%blob, ?error, "a refused message's file stays for the sweep");
+        }
     }
 }
 
@@ -236,6 +269,11 @@ fn write_content(
     };
     let sql = "INSERT INTO content (mail, size, blob, layout, body) VALUES (?1, ?2, ?3, ?4, ?5)";
     work.run(sql, params![mail, size, file, sealed.layout, body])?;
+    for one in sealed.attachments.iter().filter(|one| !one.new) {
+        // A file that was known when the message was sealed may be gone by now: then it is sealed again.
+        let sql = "SELECT 1 FROM blob_use WHERE blob = ?1 UNION ALL SELECT 1 FROM dead_blob WHERE blob = ?1";
+        work.first(sql, [one.blob.0], |_| Ok(()))?.ok_or(StoreError::Busy)?;
+    }
     let attachments = sealed.attachments.iter().map(|one| one.blob.0);
     for blob in file.into_iter().chain(attachments) {
         work.run("INSERT OR IGNORE INTO blob_use VALUES (?1, ?2)", params![mail, blob])?;

@@ -12,7 +12,7 @@ use std::path::Path;
 const APPLICATION_ID: i32 = 0x4d6c_7764;
 
 /// Octets of a page: a summary or a small body fits into one, and a commit writes few.
-const PAGE_OCTETS: u32 = 8192;
+pub(super) const PAGE_OCTETS: u32 = 8192;
 
 /// The database's file in the store's directory.
 pub(super) const FILE: &str = "mail.db";
@@ -292,7 +292,7 @@ pub(super) fn open_reader(directory: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(directory.join(FILE), flags)?;
     connection.execute_batch(EVERY)?;
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048;")?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024;")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -304,6 +304,7 @@ pub(super) fn open_checkpointer(directory: &Path) -> rusqlite::Result<Connection
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256;",
     )?;
+    connection.busy_timeout(std::time::Duration::ZERO)?;
     Ok(connection)
 }
 
@@ -328,7 +329,7 @@ fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError
     }
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864;",
+         PRAGMA cache_size = -8192; PRAGMA journal_size_limit = 33554432;",
     )?;
     connection.execute_batch(EVERY)?;
     if version < known {
@@ -341,6 +342,8 @@ fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError
         transaction.commit()?;
     }
     connection.set_prepared_statement_cache_capacity(256);
+    // Nobody else writes; a checkpoint that meets a reader is tried again later rather than waited for.
+    connection.busy_timeout(std::time::Duration::ZERO)?;
     Ok(connection)
 }
 

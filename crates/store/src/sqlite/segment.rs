@@ -153,6 +153,11 @@ pub(super) fn count(mut words: &[u8]) -> i64 {
     get(&mut words).and_then(|count| i64::try_from(count).ok()).unwrap_or(0)
 }
 
+/// The mails that a segment tells of.
+pub(super) fn mails(words: &[u8]) -> Option<Vec<i64>> {
+    View::new(words).map(|view| view.mails)
+}
+
 /// What is looked for, in pieces; nothing where it holds no letter or digit at all.
 pub(super) fn pieces(folded: &str) -> Vec<String> {
     let mut pieces = Vec::new();

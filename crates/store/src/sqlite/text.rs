@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::mime;
 
 /// How long mail gathers before it is indexed: fewer, larger segments.
@@ -30,6 +30,10 @@ const MOST_MERGED: i64 = 8192;
 const FULL_OCTETS: i64 = 4 << 20;
 /// The level of segments that are left alone.
 const FULL_LEVEL: i64 = 100;
+/// How often full segments are looked through for mail that is gone.
+const TIDY: Duration = Duration::from_secs(24 * 3600);
+/// A full segment is made anew when more than one mail in so many is gone.
+const GONE_PART: usize = 4;
 /// Candidates up to which each is looked up by itself.
 const FEW: usize = 4096;
 
@@ -98,7 +102,14 @@ impl Indexer {
     }
 
     fn index_all(&self) {
+        let mut tidied = Instant::now();
         while self.gather() {
+            if tidied.elapsed() >= TIDY {
+                tidied = Instant::now();
+                if let Err(fault) = self.tidy() {
+                    tracing::warn!(?fault, "text index");
+                }
+            }
             loop {
                 match self.index_batch() {
                     Ok(true) if !self.state.lock().closed => {}
@@ -115,8 +126,8 @@ impl Indexer {
     /// Waits for mail, then for more of it. False when it is time to end.
     fn gather(&self) -> bool {
         let mut state = self.state.lock();
-        while !state.rung && !state.closed {
-            self.bell.wait(&mut state);
+        if !state.rung && !state.closed {
+            self.bell.wait_for(&mut state, TIDY);
         }
         if !state.closed && !state.urgent {
             self.bell.wait_while_for(&mut state, |state| !state.closed && !state.urgent, GATHER);
@@ -265,6 +276,30 @@ impl Indexer {
         })?;
         let mails = segment::count(&merged.words);
         Ok(Replacement { of, indexed: Vec::new(), merged: ids, mails, sealed: self.seal(&merged)? })
+    }
+
+    /// Makes full segments anew, which no merge does, where many of their mails are gone: their words go too.
+    fn tidy(&self) -> Result<(), Fault> {
+        let mut last = 0;
+        while !self.state.lock().closed {
+            let sql = "SELECT id, words FROM text_segment WHERE id > ?1 AND level = ?2 ORDER BY id LIMIT 1";
+            let next = self.parts.readers.lend(|reader| {
+                first(reader, sql, [last, FULL_LEVEL], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?)))
+            })?;
+            let Some((id, words)) = next else { return Ok(()) };
+            last = id;
+            let mails = segment::mails(&self.unseal_words(&words)?);
+            let mails = mails.ok_or_else(|| Fault::broken("a text segment"))?;
+            let gone = self.parts.readers.read(|reading| {
+                let gone = |mail: &&i64| !is_held(reading.sql, **mail).unwrap_or(true);
+                Ok(mails.iter().filter(gone).count())
+            })?;
+            if gone * GONE_PART > mails.len() {
+                let anew = self.merge(owner(id), vec![id])?;
+                self.replace(vec![anew])?;
+            }
+        }
+        Ok(())
     }
 
     /// UIDs of a mailbox whose mail may hold `text`; nothing where any may.

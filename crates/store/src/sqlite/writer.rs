@@ -9,7 +9,6 @@ use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, Params, Row};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -288,7 +287,7 @@ fn write_batch(
             tracing::error!("nor rolled back");
         }
     } else {
-        shared.wal.dirty.store(true, Ordering::Relaxed);
+        shared.wal.note(batch.len(), octets);
     }
     if batch.is_empty() {
         // Not even a beginning: tell one caller, so that the others' turn comes.

@@ -107,6 +107,9 @@ fn blobs_go_with_the_last_mail_that_needs_them() {
     assert!(rig.octets(bob, mail).unwrap().len() > 300_000, "bob's is whole");
     remove(bob);
     assert_eq!(blobs(&folder), 0);
+    rig.store.directory().set_quota(bob, None, Some(0)).unwrap();
+    assert!(rig.store.accept_now(vec![with_attachment(bob, 4)]).is_err());
+    assert_eq!(blobs(&folder), 0, "what was refused leaves nothing");
     assert!(matches!(rig.octets(bob, mail), Err(MailError::NoMessage)));
 }
 
