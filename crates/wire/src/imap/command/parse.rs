@@ -78,7 +78,10 @@ pub fn append_start(
 ///
 /// As for [`parse`].
 pub fn append_next(announced: &Announced, previous: &AppendMessage) -> Result<AppendMessage, ParseError> {
-    let mut parser = Parser::new(announced.prefix.expose(), true);
+    let octets = announced.prefix.expose();
+    // IMAPClient's multiappend writes two spaces.
+    let one_space = octets.strip_prefix(b" ").filter(|rest| rest.starts_with(b" "));
+    let mut parser = Parser::new(one_space.unwrap_or(octets), true);
     let close = |parser: &mut Parser<'_>| match previous.utf8 {
         true => parser.cursor.expect(b')', "a parenthesis is missing"),
         false => Ok(()),

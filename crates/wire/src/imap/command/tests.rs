@@ -929,6 +929,8 @@ fn append_forms() {
     assert_eq!(append_next(&announced(" (\\Seen $Forwarded) ", false), &plain), Ok(flagged(plain.clone())));
     assert_eq!(append_next(&announced(" ", false), &plain), Ok(plain.clone()));
     assert_eq!(append_next(&announced(") UTF8 (", true), &utf8), Ok(utf8.clone()));
+    assert_eq!(append_next(&announced("  (\\Seen $Forwarded) ", false), &plain), Ok(flagged(plain.clone())));
+    assert!(append_next(&announced("   ", false), &plain).is_err());
     assert!(append_next(&announced("", false), &plain).is_err());
     assert!(append_next(&announced(" ", false), &utf8).is_err());
     for (rest, last, fits) in [
