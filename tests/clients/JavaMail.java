@@ -52,7 +52,7 @@ public class JavaMail {
         m.setRecipients(Message.RecipientType.TO, env("MAIL_USER"));
         m.setSubject(subject, "UTF-8");
         MimeBodyPart text = new MimeBodyPart();
-        text.setText("Grüße\r\n.\r\n", "UTF-8");
+        text.setText("Grüße zusammen\r\n.\r\n", "UTF-8");
         MimeBodyPart file = new MimeBodyPart();
         file.setDataHandler(new DataHandler(new ByteArrayDataSource(ATTACHED, "application/octet-stream")));
         file.setFileName("datei.bin");
@@ -103,7 +103,8 @@ public class JavaMail {
             expect(Arrays.equals(attached(m), ATTACHED), "attachment differs");
         }
         expect(inbox.search(new SubjectTerm("PLAIN")).length == 2, "search by subject");
-        expect(inbox.search(new AndTerm(new BodyTerm("Grüße"), new FlagTerm(new Flags(Flags.Flag.SEEN), true))).length == 4,
+        // ASCII: under UTF8=ACCEPT JavaMail 1.6.5 sends other letters as Latin-1, which is no UTF-8 (RFC 6855 section 3).
+        expect(inbox.search(new AndTerm(new BodyTerm("zusammen"), new FlagTerm(new Flags(Flags.Flag.SEEN), true))).length == 4,
             "search by text");
 
         Folder projects = store.getFolder("Projekte/Äpfel");

@@ -12,7 +12,7 @@ def curl(*arguments):
 
 
 for scheme, port in ("smtps", PORT["SUBMISSIONS"]), ("smtp", PORT["SUBMISSION"]):
-    curl("--url", f"{scheme}://{HOST}:{port}", "--mail-from", USER, "--mail-rcpt", USER, "--upload-file", mail_file)
+    curl("--url", f"{scheme}://{HOST}:{port}/client.example.net", "--mail-from", USER, "--mail-rcpt", USER, "--upload-file", mail_file)
 with imap() as connection:
     ok(connection.select())
     same(len(ok(connection.search(None, "SUBJECT", '"by curl"'))[0].split()), 2, "messages sent")

@@ -1,15 +1,16 @@
-"""getmail6 fetches by POP3 and IMAP, over TLS, into a Maildir; what it has seen it does not fetch again."""
+"""getmail6 fetches by POP3 and IMAP, over TLS, and hands to an MDA; what it has seen it does not fetch again."""
 import os
 
 from probe import *
 
 need("getmail")
+# getmail puts nothing into a Maildir as root. The MDA writes each message into a file of its own.
+mda = write("mda", '#!/bin/sh\nexec cat >"$1/$(date +%s%N).$$"\n', 0o700)
 
 
 def fetch(kind, port, extra=""):
-    """Runs getmail with a Maildir of its own; the messages that it has there afterwards."""
-    for folder in "cur", "new", "tmp":
-        os.makedirs(f"{kind}/mail/{folder}", exist_ok=True)
+    """Runs getmail with a directory of its own; the messages that its MDA has put there by then."""
+    os.makedirs(f"{kind}/got", exist_ok=True)
     config = write(f"{kind}/getmailrc", f"""[retriever]
 type = {kind}
 server = {HOST}
@@ -20,8 +21,10 @@ ca_certs = {CA}
 timeout = 20
 {extra}
 [destination]
-type = Maildir
-path = {os.getcwd()}/{kind}/mail/
+type = MDA_external
+path = {mda}
+arguments = ("{os.path.abspath(kind)}/got",)
+allow_root_commands = true
 
 [options]
 read_all = false
@@ -30,7 +33,7 @@ received = false
 verbose = 2
 """)
     run("getmail", "--getmaildir", os.path.abspath(kind), "--rcfile", config)
-    return [open(f"{kind}/mail/new/{name}", "rb").read() for name in os.listdir(f"{kind}/mail/new")]
+    return [open(f"{kind}/got/{name}", "rb").read() for name in os.listdir(f"{kind}/got")]
 
 
 octets = message("with an attachment", attachment=("a.bin", os.urandom(50_000)))

@@ -8,7 +8,7 @@ need("javac", "java", "keytool", *JARS)
 path = ":".join((*JARS, "."))
 run("keytool", "-importcert", "-noprompt", "-alias", "rig", "-file", CA, "-keystore", "trust.p12", "-storepass", "changeit",
     "-storetype", "PKCS12")
-run("javac", "-cp", path, "-d", ".", os.path.join(E["CLIENTS"], "JavaMail.java"))
+run("javac", "-encoding", "UTF-8", "-cp", path, "-d", ".", os.path.join(E["CLIENTS"], "JavaMail.java"))
 output = run("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djavax.net.ssl.trustStore=trust.p12",
              "-Djavax.net.ssl.trustStorePassword=changeit", "-cp", path, "JavaMail", env={"TEST_HOST": HOST})
 print(output)

@@ -3,7 +3,7 @@ import imaplib
 import os
 import poplib
 import smtplib
-import socket
+import time
 
 from probe import *
 
@@ -68,10 +68,11 @@ with imap() as connection, imap() as other:
     ok(connection.append(f'"{box}"', "(\\Flagged $Label)", None, octets))
     ok(connection.append(f'"{box}"', None, "\" 1-Feb-2003 04:05:06 +0100\"", message("dated")))
     same(ok(connection.select(f'"{box}"')), [b"2"], "SELECT")
-    (head, got), _ = ok(connection.fetch("1", "(FLAGS INTERNALDATE RFC822)"))
+    head, got = ok(connection.fetch("1", "(FLAGS INTERNALDATE RFC822)"))[0]
     same(got, octets, "the message appended")
     expect(b"$Label" in head and b"\\Flagged" in head, f"flags {head}")
-    expect(b"01-Feb-2003 04:05:06 +0100" in ok(connection.fetch("2", "INTERNALDATE"))[0].replace(b'" 1-', b'"01-'), "the date given")
+    # An instant; RFC 9051 does not ask for the same time zone.
+    same(time.mktime(imaplib.Internaldate2tuple(ok(connection.fetch("2", "INTERNALDATE"))[0])), 1044068706.0, "the date given")
     same(ok(connection.search(None, "TEXT", '"picture"', "FLAGGED")), [b"1"], "SEARCH")
     same(ok(connection.search("UTF-8", "SUBJECT", '"dated"')), [b"2"], "SEARCH CHARSET")
     same(ok(connection.sort("REVERSE SUBJECT", "UTF-8", "ALL")), [b"1 2"], "SORT")
