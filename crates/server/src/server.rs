@@ -13,6 +13,7 @@ use std::sync::Arc;
 use store::{Account, DirectoryError, Found, Store};
 use tokio::sync::watch;
 use wire::mime::HeaderFilter;
+use wire::smtp::ForwardPath;
 
 /// The running server.
 pub struct Server {
@@ -45,18 +46,32 @@ impl Server {
         Owner { store: self.store.clone(), account }
     }
 
-    /// Where mail of about `size` octets for an address goes.
-    pub fn destination(&self, address: &Address, size: u64) -> Result<Destination, DirectoryError> {
-        let (accounts, domain, detail) = match self.store.directory().find(address)? {
+    /// The address that a forward-path means, and where mail of about `size` octets for it goes.
+    pub fn resolve(&self, path: ForwardPath, size: u64) -> Result<(Address, Destination), DirectoryError> {
+        let directory = self.store.directory();
+        let address = match path {
+            ForwardPath::Address(address) => address,
+            ForwardPath::Postmaster => {
+                // RFC 5321 §4.5.1: it has no domain, so any of ours will do whose account it is.
+                let account = directory.postmaster()?.first().map(|id| directory.account(*id)).transpose()?.flatten();
+                account.ok_or(DirectoryError::Unknown)?.address
+            }
+        };
+        let destination = self.destination(directory.find(&address)?, size);
+        Ok((address, destination))
+    }
+
+    fn destination(&self, found: Found, size: u64) -> Destination {
+        let (accounts, domain, detail) = match found {
             Found::Accounts { accounts, domain, detail } => (accounts, domain, detail),
-            Found::NoSuchUser => return Ok(Destination::NoSuchUser),
-            Found::NotOurs => return Ok(Destination::Remote),
+            Found::NoSuchUser => return Destination::NoSuchUser,
+            Found::NotOurs => return Destination::Remote,
         };
         if let Some(reply) = accounts.iter().find_map(|account| self.full(*account, size)) {
-            return Ok(Destination::Unavailable(reply));
+            return Destination::Unavailable(reply);
         }
         let target = |account| LocalTarget { account, domain, detail: detail.clone() };
-        Ok(Destination::Local(accounts.into_iter().map(target).collect()))
+        Destination::Local(accounts.into_iter().map(target).collect())
     }
 
     /// The reply for an account that has no room for a message of this size.

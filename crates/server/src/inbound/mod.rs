@@ -8,7 +8,7 @@ mod transaction;
 use crate::driver::{self, HANDSHAKE, Waited};
 use crate::login::{Failure, Login, Visitor};
 use crate::server::Server;
-use base::{Address, BoxFuture, LocalPart, Reply};
+use base::{Address, BoxFuture, Reply};
 use gate::{Origin, Peer, PeerEvidence, RecipientEvidence, Ruling, SenderEvidence, Stage};
 use net::Connection;
 use session::smtp::{Action, Answer, Config, Identity, Input, Question, Sender, Service, Session};
@@ -171,15 +171,8 @@ impl Inbound {
 
     async fn judge_recipient(&mut self, path: ForwardPath) -> Answer {
         let Some(transaction) = &mut self.transaction else { return out_of_order() };
-        let address = match path {
-            ForwardPath::Address(address) => address,
-            ForwardPath::Postmaster => match LocalPart::parse("postmaster") {
-                Ok(local) => Address { local, host: base::address::Host::Domain(self.server.host.clone()) },
-                Err(_) => return out_of_order(),
-            },
-        };
-        let destination = match self.server.destination(&address, transaction.announced_size()) {
-            Ok(destination) => destination,
+        let (address, destination) = match self.server.resolve(path, transaction.announced_size()) {
+            Ok(resolved) => resolved,
             Err(error) => {
                 warn!(%error, "directory failed");
                 return Answer::Reply(Reply::new(451, (4, 3, 0), "Try again later"));
