@@ -25,7 +25,9 @@ impl Check<Content> for Loop {
     fn judge<'a>(&'a self, asked: &'a ContentEvidence<'_>) -> Judged<'a> {
         let hops = asked.mail.tree.fields_named("Received").count();
         let verdict = match hops > self.most {
-            true => refuse(format!("{hops} Received fields"), Reply::new(554, (5, 4, 6), "Mail loop detected")),
+            true => {
+                refuse(format!("{hops} Received fields"), Reply::new(554, (5, 4, 6), "Mail loop detected"))
+            }
             false => Verdict::Pass,
         };
         Box::pin(ready(Ok(verdict)))
@@ -47,7 +49,9 @@ impl Check<Content> for HeaderSize {
     fn judge<'a>(&'a self, asked: &'a ContentEvidence<'_>) -> Judged<'a> {
         let tree = &asked.mail.tree;
         let verdict = match tree.has_note(NoteKind::HeaderTooLong) || tree.has_note(NoteKind::TooManyFields) {
-            true => refuse("header too large".into(), Reply::new(552, (5, 3, 4), "Message header is too large")),
+            true => {
+                refuse("header too large".into(), Reply::new(552, (5, 3, 4), "Message header is too large"))
+            }
             false => Verdict::Pass,
         };
         Box::pin(ready(Ok(verdict)))
@@ -74,7 +78,9 @@ impl Check<Content> for OneFrom {
                 refuse("no From".into(), Reply::new(550, (5, 6, 0), "The message has no From field"))
             }
             0 => Verdict::Note(Finding::note(Item::Identity, "no From")),
-            many => refuse(format!("{many} From fields"), Reply::new(550, (5, 6, 0), "More than one From field")),
+            many => {
+                refuse(format!("{many} From fields"), Reply::new(550, (5, 6, 0), "More than one From field"))
+            }
         };
         Box::pin(ready(Ok(verdict)))
     }

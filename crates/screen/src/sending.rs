@@ -45,7 +45,9 @@ impl Check<Content> for OwnFrom {
 
     fn judge<'a>(&'a self, asked: &'a ContentEvidence<'_>) -> BoxFuture<'a, Result<Verdict, Unsure>> {
         let verdict = match (asked.origin, asked.account) {
-            (Origin::Submission, Some(owns)) => own_from(asked, owns).map_err(|error| Unsure(error.to_string())),
+            (Origin::Submission, Some(owns)) => {
+                own_from(asked, owns).map_err(|error| Unsure(error.to_string()))
+            }
             (Origin::Submission, None) => Ok(Verdict::Refuse(not_yours("nobody is logged in"))),
             _ => Ok(Verdict::Pass),
         };
@@ -63,8 +65,10 @@ fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync
         )));
     }
     let senders = mailboxes(asked.mail, "Sender")?;
-    let foreign = authors.iter().chain(&senders).find(|m| !m.to_address().is_some_and(|address| owns(&address)));
-    Ok(foreign.map_or(Verdict::Pass, |m| Verdict::Refuse(not_yours(&format!("From or Sender {}", m.address())))))
+    let foreign =
+        authors.iter().chain(&senders).find(|m| !m.to_address().is_some_and(|address| owns(&address)));
+    Ok(foreign
+        .map_or(Verdict::Pass, |m| Verdict::Refuse(not_yours(&format!("From or Sender {}", m.address())))))
 }
 
 /// The mailboxes of every field of a name.

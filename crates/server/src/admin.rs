@@ -2,8 +2,8 @@
 
 use crate::auth::Credentials;
 use crate::control::{
-    AccountRow, Admin, AliasRow, AppPasswordRow, DeletedRow, DomainRow, Password, QuarantineRow, QueueRow, Request,
-    Response,
+    AccountRow, Admin, AliasRow, AppPasswordRow, DeletedRow, DomainRow, Password, QuarantineRow, QueueRow,
+    Request, Response,
 };
 use crate::server::Server;
 use base::{AccountId, Address, BoxFuture, Domain, MailId, Secret, Timestamp};
@@ -48,7 +48,9 @@ impl Steward {
 
     fn answer_blocking(&self, request: Request, server: &Server) -> Outcome {
         match request {
-            Request::AccountAdd { .. } | Request::AccountPassword { .. } => Err("asked in the wrong place".into()),
+            Request::AccountAdd { .. } | Request::AccountPassword { .. } => {
+                Err("asked in the wrong place".into())
+            }
             Request::AccountList => self.list_accounts(),
             Request::AccountSuspend { address } => self.set_state(&address, AccountState::Suspended),
             Request::AccountRelease { address } => self.set_state(&address, AccountState::Active),
@@ -236,7 +238,8 @@ impl Steward {
     }
 
     fn add_alias(&self, address: &str, accounts: &[String], send_as: bool) -> Outcome {
-        let targets = accounts.iter().map(|name| self.account(name).map(|a| a.id)).collect::<Result<_, _>>()?;
+        let targets =
+            accounts.iter().map(|name| self.account(name).map(|a| a.id)).collect::<Result<_, _>>()?;
         let alias = Alias { address: parse_address(address)?, accounts: targets, send_as };
         self.directory().set_alias(&alias).map_err(|error| match error {
             DirectoryError::Unknown => format!("the domain of {address} isn't served here"),

@@ -2,8 +2,8 @@
 
 use base::{Address, Limits, Reply};
 use gate::{
-    Content, ContentEvidence, Delivery, Origin, Peer, PeerEvidence, Recipient, RecipientEvidence, Ruling, Rulings,
-    Screened, Sender, SenderEvidence, Spooled,
+    Content, ContentEvidence, Delivery, Origin, Peer, PeerEvidence, Recipient, RecipientEvidence, Ruling,
+    Rulings, Screened, Sender, SenderEvidence, Spooled,
 };
 use screen::Checks;
 use tokio::runtime::Handle;
@@ -21,7 +21,11 @@ pub type Owns<'a> = &'a (dyn Fn(&Address) -> bool + Sync);
 impl Gatehouse {
     /// All checks under these settings. Must be called within the runtime, which checks from blocking threads use.
     pub fn new(settings: &screen::Settings) -> Self {
-        Gatehouse { checks: Checks::new(settings), limits: settings.limits.clone(), runtime: Handle::current() }
+        Gatehouse {
+            checks: Checks::new(settings),
+            limits: settings.limits.clone(),
+            runtime: Handle::current(),
+        }
     }
 
     /// Named bounds.
@@ -51,7 +55,7 @@ impl Gatehouse {
 
     /// Leads mail from inside (APPEND, import) through the gate: stages about peers don't apply, content checks
     /// only note. Blocks: not for async code.
-    pub fn from_inside(&self, origin: Origin, mail: Spooled, delivery: Delivery) -> Result<Screened, Reply> {
+    pub fn judge_inside(&self, origin: Origin, mail: Spooled, delivery: Delivery) -> Result<Screened, Reply> {
         let evidence = ContentEvidence { peer: None, origin, account: None, mail: &mail };
         let content = self.runtime.block_on(self.content(&evidence)).only_noted();
         let rulings = Rulings {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
-use tracing::{Instrument, debug, info_span};
+use tracing::{Instrument, debug, info_span, warn};
 
 /// Serves one connection; the handshake of implicit TLS is already done.
 pub async fn serve(mut connection: Connection, server: Arc<Server>, config: Arc<Config>) {
@@ -123,6 +123,9 @@ impl Client {
         loop {
             let mut out = Vec::new();
             let progress = block_in_place(|| session.run(&mut out));
+            if let Some(fault) = session.fault() {
+                warn!(fault, "the store failed an IMAP command");
+            }
             driver::send(connection, &out).await?;
             if progress == Progress::Done {
                 return Ok(());

@@ -29,11 +29,6 @@ impl Login {
     pub async fn ended(&mut self) {
         self.guard.revoked().await;
     }
-
-    /// Whether the log-in counts no more.
-    pub fn is_over(&self) -> bool {
-        self.guard.is_revoked()
-    }
 }
 
 /// Why nobody is logged in.

@@ -3,7 +3,8 @@
 
 use crate::gatehouse::Gatehouse;
 use base::mailbox::{
-    Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
+    Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row,
+    Stored,
 };
 use base::{MailId, MailboxId, MailboxName, ModSeq, Octets, ReversePath, SpecialUse, Timestamp, Uid};
 use gate::{Delivery, Folder, Origin, Spooled};
@@ -49,7 +50,7 @@ impl AccountMail {
             internal_date: mail.internal_date,
             recipient: None,
         };
-        let screened = self.gatehouse.from_inside(Origin::Append, spooled, delivery);
+        let screened = self.gatehouse.judge_inside(Origin::Append, spooled, delivery);
         screened.map_err(|reply| MailError::Rejected(reply.to_string()))
     }
 }

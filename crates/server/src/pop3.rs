@@ -40,7 +40,9 @@ impl Client {
         let mut octets = Vec::new();
         while self.act(&mut session, connection).await? {
             let (deadline, stop) = (session.deadline(), &self.server.stop);
-            let input = match driver::wait(connection, &mut octets, deadline, stop, self.login.as_mut(), None).await? {
+            let input = match driver::wait(connection, &mut octets, deadline, stop, self.login.as_mut(), None)
+                .await?
+            {
                 Waited::Octets => Input::Bytes(&octets),
                 Waited::End => Input::Eof,
                 Waited::Deadline | Waited::Changed => Input::Tick,

@@ -1,14 +1,16 @@
 //! `mailward serve`: opens the store, puts the server together, listens, and stops in order.
 
+use crate::admin::Steward;
 use crate::auth::{self, Authenticator, Cost, HashPool, Policy};
-use crate::config::{Certificates, Config, Door, ServiceKind, TlsMode};
+use crate::config::{Bans, Certificates, Config, Door, ServiceKind, TlsMode};
+use crate::control::{Admin, Control};
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::server::Server;
-use crate::admin::Steward;
-use crate::control::{Admin, Control};
 use crate::{imap, inbound, pop3};
-use net::{Accepted, Admission, Connection, Listener, Protocol, Tls};
+use base::Resolver;
+use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Protocol, Tls};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,7 @@ pub fn run(config: Config) -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), String> {
+    raise_descriptor_limit();
     let store = open_store(&config)?;
     let (stop, stopping) = watch::channel(false);
     let server = Arc::new(assemble(&config, store.clone(), stopping)?);
@@ -61,7 +64,8 @@ async fn serve(config: Config) -> Result<(), String> {
         tasks.spawn(entrance.admit(listener));
     }
     let socket = config.control_socket.display();
-    let control = Control::bind(&config.control_socket).map_err(|e| format!("cannot listen on {socket}: {e}"))?;
+    let control =
+        Control::bind(&config.control_socket).map_err(|e| format!("cannot listen on {socket}: {e}"))?;
     tasks.spawn(control.serve(steward as Arc<dyn Admin>));
     if let Some(tls) = &server.tls {
         tasks.spawn(tls.clone().watch());
@@ -70,7 +74,7 @@ async fn serve(config: Config) -> Result<(), String> {
     if let Some(trial) = &config.trial {
         print!("{}", trial.welcome());
     }
-    wait_for_stop(&server).await?;
+    wait_for_stop(&config, &server, &admission).await?;
     info!("stopping");
     tasks.shutdown().await;
     stop.send_replace(true);
@@ -82,11 +86,42 @@ async fn serve(config: Config) -> Result<(), String> {
     Ok(())
 }
 
+/// Asks the resolvers something that always has an answer; says in a line how that went.
+pub fn try_resolver(servers: &[SocketAddr]) -> String {
+    let listed = servers.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
+    let answer = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                let resolver = HickoryResolver::new(servers)?;
+                resolver.txt("localhost").await.map_err(|error| format!("{error:?}"))
+            })
+        });
+    match answer {
+        Ok(_) => format!("DNS: {listed} answers"),
+        Err(why) => {
+            format!("DNS: no answer from {listed} ({why}): mail can be received, but nothing looked up")
+        }
+    }
+}
+
+/// A connection takes a descriptor: takes as many as the system gives.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
 fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
     let settings = store::Settings {
         directory: config.data.clone(),
         key_file: config.key_file.clone(),
-        make_key: config.trial.is_some() || !config.data.join("mailward.db").exists(),
+        make_key: config.trial.is_some() || !store::sqlite::exists(&config.data),
         least_free: config.store.least_free,
         keep_deleted: config.store.keep_deleted,
         index_text: config.store.index_text,
@@ -123,12 +158,15 @@ fn authenticator(config: &Config, store: Arc<dyn Store>) -> Result<Authenticator
         block_step: config.auth.failure_delay,
         ban_after: config.auth.bans.map(|bans| u32::try_from(bans.after).unwrap_or(u32::MAX)),
         ban: config.auth.bans.map_or(usual.ban, |bans| bans.time),
+        forgive: config.auth.bans.map_or(usual.forgive, Bans::forgive),
         ..usual
     };
     let (memory, passes) = (config.auth.argon2_memory_kib, config.auth.argon2_passes);
-    let cost = Cost::new(memory, passes, 1).ok_or("auth.argon2_memory and auth.argon2_passes don't go together")?;
+    let cost =
+        Cost::new(memory, passes, 1).ok_or("auth.argon2_memory and auth.argon2_passes don't go together")?;
     let default_domain = config.hostname.to_string();
-    let settings = auth::Settings { cost, policy, secret, default_domain };
+    let remember = config.auth.remember;
+    let settings = auth::Settings { cost, policy, remember, secret, default_domain };
     Ok(Authenticator::new(Arc::new(Accounts(store)), pool, settings))
 }
 
@@ -156,8 +194,8 @@ fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, String> {
     Tls::load(sources).map(Some).map_err(|e| e.to_string())
 }
 
-/// Waits for SIGTERM or SIGINT; SIGHUP has the certificates read again.
-async fn wait_for_stop(server: &Server) -> Result<(), String> {
+/// Waits for SIGTERM or SIGINT; SIGHUP has configuration and certificates read again.
+async fn wait_for_stop(config: &Config, server: &Server, admission: &Admission) -> Result<(), String> {
     let open = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
     let (mut terminate, mut interrupt) = (open(SignalKind::terminate())?, open(SignalKind::interrupt())?);
     let mut hangup = open(SignalKind::hangup())?;
@@ -167,12 +205,32 @@ async fn wait_for_stop(server: &Server) -> Result<(), String> {
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => {
                 info!("reloading");
-                if let Some(tls) = &server.tls {
-                    // The error is logged where it happens, and the old certificates serve on.
-                    let _ = tls.reload();
-                }
+                reload(config, server, admission);
             }
         }
+    }
+}
+
+/// Takes over what can change while the server runs: certificates and the limits on connections. Where the files
+/// are wrong, all stays as it was.
+fn reload(config: &Config, server: &Server, admission: &Admission) {
+    let sources = match crate::config::load(&config.files) {
+        Ok(new) => {
+            admission.set_limits(new.limits.connections, new.limits.connections_per_peer);
+            match new.certificates {
+                Certificates::Files(sources) => Some(sources),
+                _ => None,
+            }
+        }
+        Err(_) if config.trial.is_some() => None,
+        Err(error) => {
+            error!(%error, "the configuration is wrong; the old one stays in use");
+            return;
+        }
+    };
+    if let Some(tls) = &server.tls {
+        // An error is logged where it happens, and the old certificates serve on.
+        let _ = sources.map_or_else(|| tls.reload(), |sources| tls.replace(sources));
     }
 }
 
@@ -247,6 +305,7 @@ impl Desk {
         let limits = config.limits.clone();
         let starttls = door.tls == TlsMode::Starttls && server.tls.is_some();
         let host = config.hostname.to_string();
+        let scram = config.auth.scram;
         let nonce = crate::random::octets::<18>;
         let service = match (door.service, door.tls) {
             (ServiceKind::Imap, _) => {
@@ -257,12 +316,20 @@ impl Desk {
                     limits,
                     starttls,
                     clear_passwords,
+                    scram,
                     nonce,
                 }));
             }
             (ServiceKind::Pop3, _) => {
                 let stls = starttls;
-                return Desk::Pop3(Arc::new(session::pop3::Config { host, limits, stls, clear_passwords, nonce }));
+                return Desk::Pop3(Arc::new(session::pop3::Config {
+                    host,
+                    limits,
+                    stls,
+                    clear_passwords,
+                    scram,
+                    nonce,
+                }));
             }
             (ServiceKind::Smtp, _) => Service::Mx,
             (ServiceKind::Submission, TlsMode::Implicit) => Service::Submissions,
@@ -274,7 +341,7 @@ impl Desk {
             limits,
             starttls,
             plaintext_auth: clear_passwords,
-            scram: config.auth.scram,
+            scram,
             smtputf8: true,
         }))
     }

@@ -53,7 +53,8 @@ impl Server {
             ForwardPath::Address(address) => address,
             ForwardPath::Postmaster => {
                 // RFC 5321 §4.5.1: it has no domain, so any of ours will do whose account it is.
-                let account = directory.postmaster()?.first().map(|id| directory.account(*id)).transpose()?.flatten();
+                let account =
+                    directory.postmaster()?.first().map(|id| directory.account(*id)).transpose()?.flatten();
                 account.ok_or(DirectoryError::Unknown)?.address
             }
         };

@@ -47,6 +47,8 @@ pub struct Config {
     pub stls: bool,
     /// Whether passwords are taken without TLS.
     pub clear_passwords: bool,
+    /// Whether the SCRAM mechanisms are offered beside PLAIN and LOGIN.
+    pub scram: bool,
     /// Random octets for SCRAM.
     pub nonce: fn() -> [u8; 18],
 }
@@ -412,7 +414,7 @@ impl Session {
     }
 
     fn authenticate(&mut self, mechanism: &str, initial: Option<&str>) {
-        let offered = Mechanism::offered(self.tls.as_ref());
+        let offered = Mechanism::offered(self.config.scram, self.tls.as_ref());
         let Some(mechanism) = Mechanism::from_name(mechanism).filter(|m| offered.contains(m)) else {
             return self.refuse(b"-ERR no such mechanism\r\n");
         };
@@ -487,7 +489,7 @@ impl Session {
         }
         if self.may_log_in() {
             out.extend_from_slice(b"USER\r\nSASL");
-            for mechanism in Mechanism::offered(self.tls.as_ref()) {
+            for mechanism in Mechanism::offered(self.config.scram, self.tls.as_ref()) {
                 out.push(b' ');
                 out.extend_from_slice(mechanism.name().as_bytes());
             }

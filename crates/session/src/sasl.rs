@@ -51,13 +51,14 @@ impl Mechanism {
         [Plain, Login, ScramSha256, ScramSha256Plus].into_iter().find(|m| m.name().eq_ignore_ascii_case(name))
     }
 
-    /// What to announce, strongest first: `-PLUS` only where the connection has something to bind to. The same
-    /// `binding` goes to [`Server::new`], which takes what it holds for what was announced.
-    pub fn offered(binding: Option<&ChannelBinding>) -> &'static [Mechanism] {
+    /// What to announce, strongest first: SCRAM if it is turned on, `-PLUS` only where the connection has something to
+    /// bind to. The same `binding` goes to [`Server::new`], which takes what it holds for what was announced.
+    pub fn offered(scram: bool, binding: Option<&ChannelBinding>) -> &'static [Mechanism] {
         use Mechanism::*;
-        match binding.is_some_and(ChannelBinding::is_usable) {
-            true => &[ScramSha256Plus, ScramSha256, Plain, Login],
-            false => &[ScramSha256, Plain, Login],
+        match (scram, binding.is_some_and(ChannelBinding::is_usable)) {
+            (true, true) => &[ScramSha256Plus, ScramSha256, Plain, Login],
+            (true, false) => &[ScramSha256, Plain, Login],
+            (false, _) => &[Plain, Login],
         }
     }
 }

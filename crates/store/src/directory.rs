@@ -37,7 +37,12 @@ pub trait Directory: Send + Sync {
     fn set_state(&self, account: AccountId, state: AccountState) -> Result<(), DirectoryError>;
 
     /// Limits what an account may keep; `None` lifts the limit.
-    fn set_quota(&self, account: AccountId, octets: Option<u64>, messages: Option<u64>) -> Result<(), DirectoryError>;
+    fn set_quota(
+        &self,
+        account: AccountId,
+        octets: Option<u64>,
+        messages: Option<u64>,
+    ) -> Result<(), DirectoryError>;
 
     /// Whether POP3 keeps what it has served for this account.
     fn set_pop3_keeps(&self, account: AccountId, keeps: bool) -> Result<(), DirectoryError>;

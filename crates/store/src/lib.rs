@@ -12,7 +12,8 @@ pub use directory::{Account, AccountState, Alias, Directory, DirectoryError, Dom
 pub use sqlite::Sqlite;
 
 use base::mailbox::{
-    Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
+    Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row,
+    Stored,
 };
 use base::{AccountId, Address, MailId, MailboxId, MailboxName, ModSeq, Octets, SpecialUse, TraceId, Uid};
 use gate::Screened;
@@ -52,7 +53,12 @@ pub trait Store: Send + Sync {
     /// Counts and numbers.
     fn status(&self, of: AccountId, mailbox: MailboxId) -> Result<MailboxStatus, MailError>;
     /// Makes a mailbox and its missing parents.
-    fn create(&self, of: AccountId, name: &MailboxName, special_use: Option<SpecialUse>) -> Result<MailboxId, MailError>;
+    fn create(
+        &self,
+        of: AccountId,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxId, MailError>;
     /// Removes a mailbox; its mail stays recoverable for a while.
     fn delete(&self, of: AccountId, mailbox: MailboxId) -> Result<(), MailError>;
     /// Renames a mailbox and those below it.
@@ -77,7 +83,12 @@ pub trait Store: Send + Sync {
     /// A message's octets and structure.
     fn read(&self, of: AccountId, mail: MailId) -> Result<Box<dyn StoredMessage>, MailError>;
     /// UIDs whose text may hold `text`; `None`: any may.
-    fn candidates(&self, of: AccountId, mailbox: MailboxId, text: &str) -> Result<Option<Vec<Uid>>, MailError>;
+    fn candidates(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        text: &str,
+    ) -> Result<Option<Vec<Uid>>, MailError>;
     /// Changes flags.
     fn set_flags(
         &self,
@@ -88,11 +99,18 @@ pub trait Store: Send + Sync {
         unchanged_since: Option<ModSeq>,
     ) -> Result<Stored, MailError>;
     /// Removes what is flagged `\Deleted`.
-    fn expunge(&self, of: AccountId, mailbox: MailboxId, uids: Option<&[Uid]>) -> Result<Vec<Uid>, MailError>;
+    fn expunge(&self, of: AccountId, mailbox: MailboxId, uids: Option<&[Uid]>)
+    -> Result<Vec<Uid>, MailError>;
     /// Copies.
     fn copy(&self, of: AccountId, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError>;
     /// Moves.
-    fn move_to(&self, of: AccountId, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError>;
+    fn move_to(
+        &self,
+        of: AccountId,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+    ) -> Result<Copied, MailError>;
     /// Use and limits.
     fn quota(&self, of: AccountId) -> Result<Quota, MailError>;
     /// Removes messages so that their owner can have them back for a while.

@@ -4,16 +4,14 @@ use base::AccountId;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How long a verified log-in is remembered, counted from its verification.
-pub const LIFETIME: Duration = Duration::from_secs(10 * 60);
-
 /// Log-ins remembered at most.
 const MOST: usize = 20_000;
 
 /// In memory only. The keys are keyed hashes of account, epoch and password, so neither a dump nor a changed
 /// password can make use of them.
-#[derive(Default)]
 pub struct LoginCache {
+    /// How long a verified log-in is remembered, counted from its verification.
+    lifetime: Duration,
     entries: HashMap<[u8; 32], Entry>,
 }
 
@@ -23,6 +21,11 @@ struct Entry {
 }
 
 impl LoginCache {
+    /// An empty cache that remembers for `lifetime`.
+    pub fn new(lifetime: Duration) -> Self {
+        LoginCache { lifetime, entries: HashMap::new() }
+    }
+
     /// Whether this log-in was verified and is still remembered.
     pub fn holds(&self, key: &[u8; 32], now: Instant) -> bool {
         self.entries.get(key).is_some_and(|entry| now < entry.until)
@@ -36,7 +39,7 @@ impl LoginCache {
         if self.entries.len() >= MOST {
             self.entries.clear();
         }
-        self.entries.insert(key, Entry { account, until: now + LIFETIME });
+        self.entries.insert(key, Entry { account, until: now + self.lifetime });
     }
 
     /// Forgets an account's log-ins.

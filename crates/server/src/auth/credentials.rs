@@ -86,11 +86,6 @@ impl Credentials {
         self.scram = fresh.scram;
     }
 
-    /// Turns SCRAM off. It comes back with the next password.
-    pub fn drop_scram(&mut self) {
-        self.scram = None;
-    }
-
     /// Adds an app password and gives it, to be shown once: 24 letters and digits in groups of four.
     pub fn add_app_password(&mut self, label: &str, now: Timestamp) -> Result<Secret, TooMany> {
         if self.app_passwords.len() >= MOST_APP_PASSWORDS {

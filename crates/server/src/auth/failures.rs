@@ -90,13 +90,9 @@ impl Failures {
     }
 
     /// How many blocks, and pairs of block and account, are remembered.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.blocks.0.len() + self.pairs.0.len()
-    }
-
-    /// Whether nothing is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// A log-in that held: its block starts anew with this account. What the block did to others stays counted,

@@ -114,6 +114,8 @@ pub struct Settings {
     pub cost: Cost,
     /// Slowing and banning.
     pub policy: Policy,
+    /// How long a verified log-in is remembered.
+    pub remember: Duration,
     /// A secret kept across restarts: the fake salts of unknown names are made from it.
     pub secret: [u8; 32],
     /// Completes log-in names that have no domain, as the directory would.
@@ -140,7 +142,7 @@ impl Authenticator {
         Authenticator {
             dummy: hashing::unmatched(&settings.cost, random::octets(), random::octets()).into(),
             process_key: random::octets(),
-            cache: Mutex::new(LoginCache::default()),
+            cache: Mutex::new(LoginCache::new(settings.remember)),
             failures: Mutex::new(Failures::new(settings.policy)),
             sessions: Sessions::default(),
             logins,

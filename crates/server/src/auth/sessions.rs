@@ -35,6 +35,7 @@ impl Sessions {
     }
 
     /// How many accounts have sessions.
+    #[cfg(test)]
     pub fn accounts(&self) -> usize {
         self.0.lock().len()
     }
@@ -60,6 +61,7 @@ impl SessionGuard {
     }
 
     /// Whether the log-in counts no more.
+    #[cfg(test)]
     pub fn is_revoked(&self) -> bool {
         self.current.as_ref().is_some_and(|current| *current.borrow() > self.epoch)
     }

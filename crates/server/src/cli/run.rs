@@ -79,9 +79,10 @@ fn configuration(files: &[PathBuf], command: &Config) -> Result<(), String> {
         }
         Config::Check => {
             let config = written.convert(files).map_err(|e| e.to_string())?;
-            if let Certificates::Files(sources) = config.certificates {
-                net::Tls::load(sources).map_err(|e| e.to_string())?;
+            if let Certificates::Files(sources) = &config.certificates {
+                net::Tls::load(sources.clone()).map_err(|e| e.to_string())?;
             }
+            println!("{}", serve::try_resolver(&config.dns_servers));
             print(b"the configuration is right\n")
         }
     }

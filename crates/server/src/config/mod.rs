@@ -51,8 +51,6 @@ pub struct Config {
     pub store: Store,
     /// Name servers to ask.
     pub dns_servers: Vec<SocketAddr>,
-    /// How DNS answers are validated.
-    pub trust_anchor: TrustAnchor,
     /// Content checks only record.
     pub record_only: bool,
     /// The log's filter.
@@ -132,6 +130,13 @@ pub struct Bans {
     pub time: Duration,
 }
 
+impl Bans {
+    /// How long one failure takes to be forgiven, so that a block is banned after `after` within `window`.
+    pub fn forgive(self) -> Duration {
+        self.window / u32::try_from(self.after.max(1)).unwrap_or(u32::MAX)
+    }
+}
+
 /// The store.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -145,17 +150,6 @@ pub struct Store {
     pub quota: Option<u64>,
     /// A new account's quota in messages.
     pub quota_messages: Option<u64>,
-}
-
-/// How DNS answers are validated.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum TrustAnchor {
-    /// From the root zone's keys, built in.
-    Builtin,
-    /// Not at all.
-    Off,
-    /// From the keys in this file.
-    File(PathBuf),
 }
 
 /// Why there is no configuration: every reason, ready to print.
@@ -267,11 +261,6 @@ impl Written {
                 quota_messages: above_zero(raw.store.quota_messages),
             },
             dns_servers,
-            trust_anchor: match raw.dns.trust_anchor.as_str() {
-                "builtin" => TrustAnchor::Builtin,
-                "none" => TrustAnchor::Off,
-                file => TrustAnchor::File(file.into()),
-            },
             record_only: raw.screen.record_only,
             log_level: raw.log.level.clone(),
             log_format: raw.log.format,

@@ -62,7 +62,8 @@ impl Inbound {
         while self.act(&mut session, connection).await? {
             let deadline = session.deadline();
             let waited =
-                driver::wait(connection, &mut octets, deadline, &self.server.stop, self.login.as_mut(), None).await?;
+                driver::wait(connection, &mut octets, deadline, &self.server.stop, self.login.as_mut(), None)
+                    .await?;
             let now = Instant::now();
             match waited {
                 Waited::Octets => session.feed(now, Input::Bytes(&octets)),
@@ -163,7 +164,9 @@ impl Inbound {
         let ruling = self.server.gatehouse.sender(&evidence).await;
         let answer = answer_of(&ruling);
         match ruling.turns_away() {
-            Some(reply) => info!(from = %sender.mail.reverse_path, %reply, why = ruling.trace(), "sender refused"),
+            Some(reply) => {
+                info!(from = %sender.mail.reverse_path, %reply, why = ruling.trace(), "sender refused")
+            }
             None => self.transaction = Some(Transaction::new(sender, ruling)),
         }
         answer

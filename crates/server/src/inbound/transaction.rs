@@ -4,8 +4,8 @@ use crate::gatehouse::Owns;
 use crate::server::{Drops, Server};
 use base::{AccountId, Address, Flags, Octets, Reply, ReversePath, Timestamp, TraceId};
 use gate::{
-    ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, Ruling, Rulings, Screened,
-    Spooled,
+    ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, Ruling, Rulings,
+    Screened, Spooled,
 };
 use session::smtp::Sender;
 use std::io;
@@ -58,7 +58,13 @@ impl Transaction {
     }
 
     /// Adds what an accepted recipient stands for. An account that several recipients lead to gets one copy.
-    pub fn add(&mut self, to: &Address, destination: &Destination, by: Option<&Account>, ruling: Ruling<Recipient>) {
+    pub fn add(
+        &mut self,
+        to: &Address,
+        destination: &Destination,
+        by: Option<&Account>,
+        ruling: Ruling<Recipient>,
+    ) {
         let recipient = Some(to.clone());
         let deliveries: Vec<Delivery> = match (destination, by) {
             (Destination::Local(targets), _) => targets
@@ -73,7 +79,11 @@ impl Transaction {
                 })
                 .collect(),
             (Destination::Remote, Some(account)) => {
-                vec![Delivery::Queue { account: Some(account.id), domain: account.domain, recipient: to.clone() }]
+                vec![Delivery::Queue {
+                    account: Some(account.id),
+                    domain: account.domain,
+                    recipient: to.clone(),
+                }]
             }
             // The recipient checks let nothing else through.
             _ => Vec::new(),
@@ -109,20 +119,25 @@ impl Transaction {
     ) -> Reply {
         let Some(body) = self.body.take() else { return Reply::new(503, (5, 5, 1), "No message was begun") };
         let received = Timestamp::now();
-        let mail = match body.finish().map(|(octets, tree)| self.with_trace(server, peer, received, octets, tree)) {
-            Ok(mail) => mail,
-            Err(error) => {
-                warn!(trace = %self.trace, ?error, "spool failed");
-                return store_reply(&error);
-            }
-        };
+        let mail =
+            match body.finish().map(|(octets, tree)| self.with_trace(server, peer, received, octets, tree)) {
+                Ok(mail) => mail,
+                Err(error) => {
+                    warn!(trace = %self.trace, ?error, "spool failed");
+                    return store_reply(&error);
+                }
+            };
         let evidence = ContentEvidence { peer: Some(peer), origin: peer.origin, account: owns, mail: &mail };
         let content = server.gatehouse.content(&evidence).await;
         let trace = self.trace;
         let from = self.sender.mail.reverse_path.to_string();
         let size = mail.octets.len();
-        let rulings =
-            Rulings { peer: peer_ruling, sender: self.ruling, recipients: self.recipients, content: vec![content] };
+        let rulings = Rulings {
+            peer: peer_ruling,
+            sender: self.ruling,
+            recipients: self.recipients,
+            content: vec![content],
+        };
         let screened = match rulings.seal(mail) {
             Ok(screened) => screened,
             Err(reply) => {
@@ -133,7 +148,8 @@ impl Transaction {
         let story = screened.story().join("; ");
         match commit(server, screened).await {
             Ok(placed) => {
-                let places: Vec<String> = placed.iter().flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
+                let places: Vec<String> =
+                    placed.iter().flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
                 info!(%trace, from, size, story, places = places.join(", "), "message accepted");
                 Reply::new(250, (2, 0, 0), format!("Ok, {trace}"))
             }

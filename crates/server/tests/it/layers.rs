@@ -51,7 +51,9 @@ fn crates() -> Vec<String> {
 fn crates_use_only_what_lies_below_them() {
     let all = crates();
     for name in &all {
-        let Some((_, allowed)) = MAY_USE.iter().find(|(n, _)| n == name) else { panic!("{name} has no layer") };
+        let Some((_, allowed)) = MAY_USE.iter().find(|(n, _)| n == name) else {
+            panic!("{name} has no layer")
+        };
         for used in dependencies(name).iter().filter(|used| all.contains(used)) {
             assert!(allowed.contains(&used.as_str()), "{name} must not use {used}");
         }

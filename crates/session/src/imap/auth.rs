@@ -33,7 +33,7 @@ impl Session {
         if !self.passwords_allowed() {
             return self.complete(Some(&tag), needs_tls());
         }
-        let offered = Mechanism::offered(self.tls.as_ref());
+        let offered = Mechanism::offered(self.config.scram, self.tls.as_ref());
         let Some(mechanism) = Mechanism::from_name(mechanism).filter(|wanted| offered.contains(wanted))
         else {
             return self.complete(

@@ -24,7 +24,7 @@ impl Session {
             out.extend_from_slice(b" LOGINDISABLED");
             return;
         }
-        for mechanism in Mechanism::offered(self.tls.as_ref()) {
+        for mechanism in Mechanism::offered(self.config.scram, self.tls.as_ref()) {
             out.extend_from_slice(b" AUTH=");
             out.extend_from_slice(mechanism.name().as_bytes());
         }

@@ -66,6 +66,8 @@ pub struct Config {
     pub starttls: bool,
     /// Whether passwords are taken without TLS.
     pub clear_passwords: bool,
+    /// Whether the SCRAM mechanisms are offered beside PLAIN and LOGIN.
+    pub scram: bool,
     /// Random octets for SCRAM.
     pub nonce: fn() -> [u8; 18],
 }

@@ -180,6 +180,7 @@ impl Driver {
             limits: Limits::default(),
             stls: true,
             clear_passwords: false,
+            scram: true,
             nonce: || [0; 18],
         };
         change(&mut config);

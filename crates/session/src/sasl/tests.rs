@@ -179,11 +179,15 @@ fn preparation() {
 
 #[test]
 fn names_and_secrecy() {
-    for m in Mechanism::offered(Some(&ChannelBinding { exporter: Some(vec![0]), server_end_point: None })) {
+    for m in
+        Mechanism::offered(true, Some(&ChannelBinding { exporter: Some(vec![0]), server_end_point: None }))
+    {
         assert_eq!(Mechanism::from_name(&m.name().to_lowercase()), Some(*m));
     }
     assert_eq!(Mechanism::from_name("CRAM-MD5"), None);
-    assert!(!Mechanism::offered(Some(&ChannelBinding::default())).contains(&Mechanism::ScramSha256Plus));
+    assert!(
+        !Mechanism::offered(true, Some(&ChannelBinding::default())).contains(&Mechanism::ScramSha256Plus)
+    );
     assert_eq!(format!("{:?}", pencil()), "ScramKeys(hidden)");
 }
 

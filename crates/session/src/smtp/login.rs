@@ -18,9 +18,7 @@ pub(super) struct Exchange {
 impl Session {
     /// What may be chosen from, strongest first.
     pub(super) fn mechanisms(&self) -> impl Iterator<Item = Mechanism> {
-        let scram = self.config.scram;
-        let wanted = move |m: &Mechanism| scram || matches!(m, Mechanism::Plain | Mechanism::Login);
-        Mechanism::offered(self.tls.as_ref()).iter().copied().filter(wanted)
+        Mechanism::offered(self.config.scram, self.tls.as_ref()).iter().copied()
     }
 
     pub(super) fn start_login(&mut self, name: &str, initial: Option<&Secret>) {

@@ -14,6 +14,7 @@ pub fn config(clear: bool) -> Arc<Config> {
         limits: base::Limits { message_octets: 1_000_000, ..base::Limits::default() },
         starttls: true,
         clear_passwords: clear,
+        scram: true,
         nonce: || *b"fixed nonce 18 oct",
     })
 }

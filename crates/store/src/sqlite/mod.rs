@@ -46,6 +46,11 @@ use std::thread::JoinHandle;
 use text::Indexer;
 use writer::{Work, Writer};
 
+/// Whether a directory holds a store already: one that does never gets a new key.
+pub fn exists(directory: &std::path::Path) -> bool {
+    directory.join(schema::FILE).exists()
+}
+
 /// A store in one directory. Dropped, it closes.
 pub struct Sqlite {
     parts: Arc<Parts>,
