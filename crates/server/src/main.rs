@@ -22,6 +22,10 @@ mod trial;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Password hashes and large messages come and go: the system's allocator would keep their memory, on each thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::run(cli::Cli::parse())
 }

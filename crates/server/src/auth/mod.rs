@@ -32,9 +32,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use session::sasl::ScramKeys;
 use sha2::Sha256;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Octets of a password that are looked at; a longer one is wrong.
 const MAX_PASSWORD: usize = 1024;
@@ -132,6 +135,9 @@ pub struct Authenticator {
     /// Keys what is remembered of passwords; lives as long as the process.
     process_key: [u8; 32],
     cache: Mutex<LoginCache>,
+    /// Verifications under way, by the key they will be remembered by: a client that opens ten connections at once
+    /// costs one hash.
+    verifying: Mutex<HashMap<[u8; 32], watch::Receiver<Option<bool>>>>,
     failures: Mutex<Failures>,
     sessions: Sessions,
 }
@@ -143,6 +149,7 @@ impl Authenticator {
             dummy: hashing::unmatched(&settings.cost, random::octets(), random::octets()).into(),
             process_key: random::octets(),
             cache: Mutex::new(LoginCache::new(settings.remember)),
+            verifying: Mutex::default(),
             failures: Mutex::new(Failures::new(settings.policy)),
             sessions: Sessions::default(),
             logins,
@@ -268,11 +275,35 @@ impl Authenticator {
             return Ok(Some(LoggedIn { app_password: Some(app), ..logged_in }));
         }
         let hash = credentials.password_hash().map_or_else(|| self.dummy.clone(), Arc::from);
-        let right = self.verify_hash(hash, password).await?;
+        let right = self.verify_once(key, hash, password).await?;
         if right && login.active {
             self.cache.lock().insert(login.account, key, now);
         }
         Ok(right.then_some(logged_in))
+    }
+
+    /// [`Self::verify_hash`], joined to one of the same log-in that is under way.
+    async fn verify_once(&self, key: [u8; 32], hash: Arc<str>, password: &Secret) -> Result<bool, Busy> {
+        let (send, receive) = watch::channel(None);
+        let other = match self.verifying.lock().entry(key) {
+            Entry::Occupied(entry) => Some(entry.get().clone()),
+            Entry::Vacant(entry) => {
+                entry.insert(receive);
+                None
+            }
+        };
+        if let Some(mut other) = other {
+            let outcome = other.wait_for(Option::is_some).await.ok().and_then(|outcome| *outcome);
+            // It ends without an outcome if the pool was busy, or its connection broke.
+            return match outcome {
+                Some(right) => Ok(right),
+                None => self.verify_hash(hash, password).await,
+            };
+        }
+        let _entry = Verifying { of: self, key };
+        let right = self.verify_hash(hash, password).await?;
+        send.send_replace(Some(right));
+        Ok(right)
     }
 
     async fn verify_hash(&self, hash: Arc<str>, password: &Secret) -> Result<bool, Busy> {
@@ -305,6 +336,18 @@ impl Authenticator {
 
     fn keyed(&self, parts: &[&[u8]]) -> [u8; 32] {
         keyed(&self.process_key, parts)
+    }
+}
+
+/// An entry of [`Authenticator::verifying`], taken out when its verification ends, however it ends.
+struct Verifying<'a> {
+    of: &'a Authenticator,
+    key: [u8; 32],
+}
+
+impl Drop for Verifying<'_> {
+    fn drop(&mut self) {
+        self.of.verifying.lock().remove(&self.key);
     }
 }
 

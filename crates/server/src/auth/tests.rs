@@ -47,20 +47,26 @@ fn peer(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+const REMEMBER: Duration = Duration::from_secs(600);
+
+fn settings() -> Settings {
+    Settings {
+        cost: cheap(),
+        policy: Policy::default(),
+        remember: REMEMBER,
+        secret: [7; 32],
+        default_domain: "example.test".into(),
+    }
+}
+
 /// An authenticator that knows alice (`secret`) and bob (suspended, `secret`).
 fn scene() -> (Arc<Fake>, Authenticator, Instant) {
     let fake = Arc::new(Fake::default());
     let credentials = Credentials::new(&secret("secret"), &cheap(), true);
     fake.set(ALICE, 1, true, &credentials);
     fake.set(BOB, 1, false, &credentials);
-    let settings = Settings {
-        cost: cheap(),
-        policy: Policy::default(),
-        secret: [7; 32],
-        default_domain: "example.test".into(),
-    };
     let pool = HashPool::new(1, 100).unwrap();
-    (fake.clone(), Authenticator::new(fake, pool, settings), Instant::now())
+    (fake.clone(), Authenticator::new(fake, pool, settings()), Instant::now())
 }
 
 fn delay(result: Result<LoggedIn, Refusal>) -> Duration {
@@ -115,8 +121,8 @@ async fn remembered_log_ins_end_with_time_and_with_the_epoch() {
         auth.cache.lock().holds(&key, at)
     };
     log_in(now).await.unwrap();
-    assert!(remembered(now) && remembered(now + cache::LIFETIME - Duration::from_secs(1)));
-    assert!(!remembered(now + cache::LIFETIME));
+    assert!(remembered(now) && remembered(now + REMEMBER - Duration::from_secs(1)));
+    assert!(!remembered(now + REMEMBER));
 
     // A password that changed counts at once, whatever is remembered.
     fake.set(ALICE, 2, true, &Credentials::new(&secret("other"), &cheap(), true));
@@ -128,6 +134,17 @@ async fn remembered_log_ins_end_with_time_and_with_the_epoch() {
 
 static LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 static SECRET: std::sync::LazyLock<Secret> = std::sync::LazyLock::new(|| secret("secret"));
+
+#[tokio::test]
+async fn connections_of_one_client_share_a_hash() {
+    let (fake, _, now) = scene();
+    // One place to hash and one to wait: ten hashes would not fit.
+    let auth = Authenticator::new(fake, HashPool::new(1, 1).unwrap(), settings());
+    let password = secret("secret");
+    let one = || auth.check_password(ALICE, &password, peer("::1"), now);
+    let (a, b, c, d, e, f) = tokio::join!(one(), one(), one(), one(), one(), one());
+    assert!([a, b, c, d, e, f].iter().all(Result::is_ok));
+}
 
 #[tokio::test]
 async fn a_full_queue_is_a_temporary_failure() {
@@ -260,7 +277,7 @@ fn scram_verifiers_and_fakes() {
     assert_ne!(keys("ghost2@example.test").salt, ghost.salt);
 
     // A password that was set without a verifier: as if there were none.
-    let without = Credentials::new(&Secret::new("another"), &CHEAP, false);
+    let without = Credentials::new(&Secret::new("another"), &cheap(), false);
     fake.set(ALICE, 2, true, &without);
     assert_ne!(keys(ALICE).salt, real.salt);
 }
