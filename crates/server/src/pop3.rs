@@ -117,9 +117,14 @@ impl Client {
     async fn run(&mut self, session: &mut Session, connection: &mut Connection) -> io::Result<()> {
         loop {
             let mut out = Vec::new();
-            let progress = block_in_place(|| session.run(&mut out));
+            // Going over to a thread that may block costs more than reading a small message.
+            let progress = match session.is_brief() {
+                true => session.run(&mut out),
+                false => block_in_place(|| session.run(&mut out)),
+            };
             driver::send(connection, &out).await?;
             if progress == Progress::Done {
+                session.read_ahead();
                 return Ok(());
             }
         }

@@ -233,6 +233,26 @@ impl Session {
         self.actions.pop_front().or_else(|| self.is_runnable().then_some(Action::Run))
     }
 
+    /// Whether the next [`Session::run`] reads no more than a small message and waits for no commit: it may run where
+    /// longer work would be in others' way.
+    pub fn is_brief(&self) -> bool {
+        let State::Transaction(maildrop) = &self.state else { return false };
+        if maildrop.is_sending() || !self.lines.is_one() {
+            return false;
+        }
+        match self.lines.peek(self.config.limits.command_octets) {
+            Some(Line::Text(line)) => Command::parse(line).is_ok_and(|command| maildrop.is_brief(&command)),
+            _ => false,
+        }
+    }
+
+    /// Prepares what the peer is likely to ask for next. Brief; for when all that was asked for is sent.
+    pub fn read_ahead(&mut self) {
+        if let State::Transaction(maildrop) = &mut self.state {
+            maildrop.read_ahead();
+        }
+    }
+
     /// Does what waits in the maildrop; blocks on the store. Appends at most about [`RUN_OCTETS`] to `out`.
     pub fn run(&mut self, out: &mut Vec<u8>) -> Progress {
         let begin = out.len();

@@ -58,6 +58,12 @@ impl Lines {
         }
     }
 
+    /// Whether one whole line waits and nothing else.
+    pub(super) fn is_one(&self) -> bool {
+        let waiting = self.waiting();
+        memchr::memchr(b'\n', waiting).is_some_and(|end| end + 1 == waiting.len())
+    }
+
     /// Gives memory back where nothing waits: idle connections hold no buffers.
     pub(super) fn release(&mut self) {
         if self.len() == 0 {

@@ -10,6 +10,9 @@ use wire::pop3::{Command, DotStuffer, TopEnd};
 const RETR_PIECE: u64 = 128 * 1024;
 const TOP_PIECE: u64 = 8 * 1024;
 
+/// A message up to this size is read in a moment.
+const BRIEF_OCTETS: u64 = 64 * 1024;
+
 /// INBOX as it was at log-in.
 pub(super) struct Maildrop {
     store: Arc<dyn Mailstore>,
@@ -19,6 +22,11 @@ pub(super) struct Maildrop {
     entries: Vec<Entry>,
     keeps: bool,
     sending: Option<Sending>,
+    /// The entry that RETR named last, if it named the one before it just before: the next is likely to follow.
+    sequence: Option<usize>,
+    last: Option<usize>,
+    /// The message that was opened ahead of its RETR.
+    ahead: Option<(usize, Box<dyn Message>)>,
 }
 
 struct Entry {
@@ -76,7 +84,17 @@ impl Maildrop {
             ControlFlow::Continue(())
         })?;
         let keeps = store.pop3_keeps();
-        Ok(Maildrop { store, inbox, uid_validity: opened.status.uid_validity, entries, keeps, sending: None })
+        Ok(Maildrop {
+            store,
+            inbox,
+            uid_validity: opened.status.uid_validity,
+            entries,
+            keeps,
+            sending: None,
+            sequence: None,
+            last: None,
+            ahead: None,
+        })
     }
 
     /// Whether what was retrieved stays.
@@ -87,6 +105,19 @@ impl Maildrop {
     /// Whether an answer is unfinished.
     pub(super) fn is_sending(&self) -> bool {
         self.sending.is_some()
+    }
+
+    /// Whether a command touches one small message at most, and changes nothing in the store.
+    pub(super) fn is_brief(&self, command: &Command<'_>) -> bool {
+        match command {
+            Command::Retr(number) | Command::Top(number, _) => {
+                let entry = (*number as usize).checked_sub(1).and_then(|place| self.entries.get(place));
+                entry.is_none_or(|entry| entry.size <= BRIEF_OCTETS)
+            }
+            Command::List(number) | Command::Uidl(number) => number.is_some(),
+            Command::Stat | Command::Dele(_) | Command::Rset | Command::Noop => true,
+            _ => false,
+        }
     }
 
     /// Runs a command and appends its answer, or its beginning. False where the peer made an error.
@@ -114,6 +145,16 @@ impl Maildrop {
             }
         }
         true
+    }
+
+    /// Opens the message whose RETR is likely to come next, while the client is busy with the last one: most clients
+    /// fetch one after another and wait for each.
+    pub(super) fn read_ahead(&mut self) {
+        let Some(place) = self.sequence.take().map(|place| place + 1) else { return };
+        let likely = self.entries.get(place).filter(|entry| !entry.deleted && entry.size <= BRIEF_OCTETS);
+        // An error shows when the RETR comes.
+        self.ahead =
+            likely.and_then(|entry| self.store.read(entry.mail).ok()).map(|message| (place, message));
     }
 
     /// Goes on with an unfinished answer by one piece. An error means that the message can't be read to its end:
@@ -215,7 +256,13 @@ impl Maildrop {
     fn begin_message(&mut self, number: u32, top: Option<TopEnd>, out: &mut Vec<u8>) -> bool {
         let Some(place) = self.find(number, out) else { return false };
         let Some(mail) = self.entries.get(place).map(|entry| entry.mail) else { return false };
-        match self.store.read(mail) {
+        let ahead = self.ahead.take().filter(|(ahead, _)| *ahead == place).map(|(_, message)| message);
+        if top.is_none() {
+            self.sequence =
+                Some(place).filter(|place| place.checked_sub(1).is_some_and(|p| self.last == Some(p)));
+            self.last = Some(place);
+        }
+        match ahead.map_or_else(|| self.store.read(mail), Ok) {
             Ok(message) => {
                 out.extend_from_slice(b"+OK");
                 if top.is_none() {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Connections at most: more readers than this take turns.
 const MOST: usize = 16;
 /// Connections that stay open while idle.
-const KEPT: usize = 4;
+const KEPT: usize = 8;
 /// How long one read may take, and may wait for its turn.
 const TIME: Duration = Duration::from_secs(30);
 

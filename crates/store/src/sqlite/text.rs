@@ -41,6 +41,9 @@ const FEW: usize = 4096;
 const WORDS: &[u8] = b"text_segment.words";
 const POSTINGS: &[u8] = b"text_segment.postings";
 
+/// The index thread's nice value.
+const GIVE_WAY: i32 = 10;
+
 /// The index's thread and its look-up.
 pub(super) struct Indexer {
     parts: Arc<Parts>,
@@ -67,7 +70,10 @@ impl Indexer {
         let indexer = self.clone();
         std::thread::Builder::new()
             .name("store-index".into())
-            .spawn(move || indexer.index_all())
+            .spawn(move || {
+                give_way();
+                indexer.index_all();
+            })
             .map_err(|e| StoreError::Failed(e.to_string()))
     }
 
@@ -365,6 +371,15 @@ struct Replacement {
 struct Sealed {
     words: Vec<u8>,
     postings: Vec<Vec<u8>>,
+}
+
+/// Lets the threads that serve peers go first: on Linux a priority is a thread's own. Mail that is not indexed yet is
+/// found all the same.
+fn give_way() {
+    let own = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(own), GIVE_WAY) {
+        tracing::debug!(%error, "the index thread keeps its priority");
+    }
 }
 
 impl Sealed {
