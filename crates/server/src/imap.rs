@@ -1,6 +1,6 @@
 //! One IMAP connection from greeting to close.
 
-use crate::driver::{self, HANDSHAKE, Waited};
+use crate::driver::{self, HANDSHAKE, Waited, Waiter};
 use crate::login::{Failure, Login, Visitor};
 use crate::server::Server;
 use net::Connection;
@@ -41,11 +41,12 @@ impl Client {
         let binding = connection.tls_info().map(|info| info.binding);
         let mut session = Box::new(Session::new(config, binding, Instant::now()));
         let mut octets = Vec::new();
+        let mut waiter = Waiter::new(&self.server.stop);
         while self.act(&mut session, connection).await? {
-            let (deadline, stop) = (session.deadline(), &self.server.stop);
+            let deadline = session.deadline();
             let changes = self.changes.as_mut().filter(|_| session.wants_changes());
             let login = self.login.as_mut();
-            let input = match driver::wait(connection, &mut octets, deadline, stop, login, changes).await? {
+            let input = match waiter.wait(connection, &mut octets, deadline, login, changes).await? {
                 Waited::Octets => Input::Bytes(&octets),
                 Waited::End => Input::Eof,
                 Waited::Deadline => Input::Tick,

@@ -1,6 +1,6 @@
 //! One POP3 connection from greeting to close.
 
-use crate::driver::{self, HANDSHAKE, Waited};
+use crate::driver::{self, HANDSHAKE, Waited, Waiter};
 use crate::login::{Failure, Login, Visitor};
 use crate::server::Server;
 use net::Connection;
@@ -38,17 +38,17 @@ impl Client {
         let binding = connection.tls_info().map(|info| info.binding);
         let mut session = Box::new(Session::new(config, binding, Instant::now()));
         let mut octets = Vec::new();
+        let mut waiter = Waiter::new(&self.server.stop);
         while self.act(&mut session, connection).await? {
-            let (deadline, stop) = (session.deadline(), &self.server.stop);
-            let input = match driver::wait(connection, &mut octets, deadline, stop, self.login.as_mut(), None)
-                .await?
-            {
-                Waited::Octets => Input::Bytes(&octets),
-                Waited::End => Input::Eof,
-                Waited::Deadline | Waited::Changed => Input::Tick,
-                // RFC 1939 §6: a session that does not QUIT changes nothing.
-                Waited::Stop => return Ok(()),
-            };
+            let deadline = session.deadline();
+            let input =
+                match waiter.wait(connection, &mut octets, deadline, self.login.as_mut(), None).await? {
+                    Waited::Octets => Input::Bytes(&octets),
+                    Waited::End => Input::Eof,
+                    Waited::Deadline | Waited::Changed => Input::Tick,
+                    // RFC 1939 §6: a session that does not QUIT changes nothing.
+                    Waited::Stop => return Ok(()),
+                };
             session.feed(Instant::now(), input);
             driver::release(&mut octets);
         }

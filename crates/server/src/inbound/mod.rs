@@ -5,7 +5,7 @@
 
 mod transaction;
 
-use crate::driver::{self, HANDSHAKE, Waited};
+use crate::driver::{self, HANDSHAKE, Waited, Waiter};
 use crate::login::{Failure, Login, Visitor};
 use crate::server::Server;
 use base::{Address, BoxFuture, Reply};
@@ -59,11 +59,10 @@ impl Inbound {
         let binding = connection.tls_info().map(|info| info.binding);
         let mut session = Session::new(config, binding, crate::random::octets(), Instant::now());
         let mut octets = Vec::new();
+        let mut waiter = Waiter::new(&self.server.stop);
         while self.act(&mut session, connection).await? {
             let deadline = session.deadline();
-            let waited =
-                driver::wait(connection, &mut octets, deadline, &self.server.stop, self.login.as_mut(), None)
-                    .await?;
+            let waited = waiter.wait(connection, &mut octets, deadline, self.login.as_mut(), None).await?;
             let now = Instant::now();
             match waited {
                 Waited::Octets => session.feed(now, Input::Bytes(&octets)),
