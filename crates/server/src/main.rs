@@ -29,5 +29,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // What is written is nobody else's to read, whatever the shell was set to.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    // Small allocations must not come in pieces of 2 MiB: an idle server should be small. A kernel without huge pages
+    // has nothing to turn off.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     cli::run(cli::Cli::parse())
 }
