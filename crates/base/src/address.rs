@@ -50,9 +50,13 @@ impl Domain {
         &self.0
     }
 
-    /// The name as a person reads it, in U-labels where it has any.
+    /// The name as a person reads it, in U-labels where it has any. One with a label that only looks like an A-label
+    /// stays as it is.
     pub fn to_unicode(&self) -> String {
-        idna::domain_to_unicode(&self.0).0
+        match idna::domain_to_unicode(&self.0) {
+            (name, Ok(())) => name,
+            _ => self.0.to_string(),
+        }
     }
 }
 
@@ -281,5 +285,15 @@ mod tests {
             check(bad, Err(AddressError::Syntax));
         }
         check(&format!("{}@example.net", "a".repeat(65)), Err(AddressError::TooLong));
+    }
+
+    #[test]
+    fn domains_for_people() {
+        // `xn--il` decodes to a character that UTS 46 disallows.
+        for (name, expected) in
+            [("xn--bcher-kva.example", "bücher.example"), ("xn--il.example", "xn--il.example")]
+        {
+            assert_eq!(Domain::new(name).map(|domain| domain.to_unicode()).as_deref(), Ok(expected));
+        }
     }
 }

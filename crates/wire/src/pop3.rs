@@ -169,15 +169,22 @@ impl DotStuffer {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TopEnd {
     in_header: bool,
-    /// Whether the current line has anything but a CR in it.
-    line_is_empty: bool,
+    line: Begun,
     lines: u32,
+}
+
+/// What came of the current line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Begun {
+    Nothing,
+    Cr,
+    Text,
 }
 
 impl TopEnd {
     /// With that many lines of the body.
     pub fn new(lines: u32) -> Self {
-        TopEnd { in_header: true, line_is_empty: true, lines }
+        TopEnd { in_header: true, line: Begun::Nothing, lines }
     }
 
     /// Looks at the next octets: how many of them belong to the answer, and whether it ends there.
@@ -185,8 +192,8 @@ impl TopEnd {
         let mut begin = 0;
         for end in memchr::memchr_iter(b'\n', octets) {
             let line = octets.get(begin..end).unwrap_or_default();
-            let empty = self.line_is_empty && matches!(line, b"" | b"\r");
-            self.line_is_empty = true;
+            let begun = std::mem::replace(&mut self.line, Begun::Nothing);
+            let empty = matches!((begun, line), (Begun::Nothing, b"" | b"\r") | (Begun::Cr, b""));
             begin = end + 1;
             match self.in_header {
                 true => self.in_header = !empty,
@@ -197,7 +204,11 @@ impl TopEnd {
             }
         }
         let rest = octets.get(begin..).unwrap_or_default();
-        self.line_is_empty &= matches!(rest, b"" | b"\r");
+        self.line = match (self.line, rest) {
+            (begun, b"") => begun,
+            (Begun::Nothing, b"\r") => Begun::Cr,
+            _ => Begun::Text,
+        };
         (octets.len(), false)
     }
 }

@@ -81,4 +81,6 @@ fn tops() {
     top("A: only header\r\n", 5, "A: only header\r\n");
     top("A: b\n\nx\ny\n", 1, "A: b\n\nx\n");
     top("", 1, "");
+    // Two CRs make no empty line, wherever the octets were cut.
+    top("A: b\r\n\r\r\nC: d\r\n\r\nx\r\n", 0, "A: b\r\n\r\r\nC: d\r\n\r\n");
 }
