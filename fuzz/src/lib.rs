@@ -44,9 +44,10 @@ pub enum Cut {
     Random(u8),
 }
 
-/// The pieces of some octets.
+/// The pieces of some octets; none is empty.
 pub fn pieces(octets: &[u8], cut: Cut) -> Vec<&[u8]> {
     match cut {
+        _ if octets.is_empty() => Vec::new(),
         Cut::Whole => vec![octets],
         Cut::Single => octets.chunks(1).collect(),
         Cut::Random(seed) => {
