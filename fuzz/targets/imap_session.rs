@@ -5,6 +5,7 @@
 use base::{Flags, Limits};
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::{Cut, choices, cut, packets, pieces};
+use session::mail_session::MailSession;
 use session::imap::{Action, Config, Input, LoginFailure, Progress, RUN_OCTETS, Session};
 use session::sasl::{ChannelBinding, ScramKeys};
 use std::sync::Arc;
@@ -124,7 +125,7 @@ impl Connection {
                         false => Input::LoginFailed(LoginFailure::Refused),
                     }
                 }
-                Action::OpenMailstore { .. } => panic!("in without a proof"),
+                Action::OpenMail { .. } => panic!("in without a proof"),
                 Action::NeedKeys { .. } => {
                     Input::Keys(ScramKeys::from_salted_password(&[1; 32], b"salt".to_vec(), 4096))
                 }

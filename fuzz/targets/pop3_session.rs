@@ -4,6 +4,7 @@
 use base::{Flags, Limits};
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::{Cut, choices, cut, packets, pieces};
+use session::mail_session::MailSession;
 use session::pop3::{Action, Config, Input, LoginFailure, Progress, RUN_OCTETS, Session};
 use session::sasl::{ChannelBinding, ScramKeys};
 use std::sync::Arc;
@@ -109,7 +110,7 @@ impl Connection {
                         false => Input::LoginFailed(LoginFailure::Refused),
                     }
                 }
-                Action::OpenMaildrop { .. } => panic!("in without a proof"),
+                Action::OpenMail { .. } => panic!("in without a proof"),
                 Action::NeedKeys { .. } => {
                     Input::Keys(ScramKeys::from_salted_password(&[1; 32], b"salt".to_vec(), 4096))
                 }

@@ -7,13 +7,14 @@ use crate::control::{Admin, Control};
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::server::Server;
-use crate::{imap, inbound, pop3};
+use crate::{inbound, reader};
 use base::Resolver;
 use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Protocol, Tls};
+use session::mail_session::MailSession;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use store::sqlite::Sqlite;
 use tokio::signal::unix::{SignalKind, signal};
@@ -291,11 +292,13 @@ impl Entrance {
         let near = connection.peer().ip().is_loopback();
         let desk = if near { &self.near } else { &self.far };
         let server = self.server.clone();
-        match desk {
-            Desk::Smtp(config) => inbound::serve(connection, server, config.clone()).await,
-            Desk::Imap(config) => imap::serve(connection, server, config.clone()).await,
-            Desk::Pop3(config) => pop3::serve(connection, server, config.clone()).await,
-        }
+        let (binding, now) = (connection.tls_info().map(|info| info.binding), Instant::now());
+        let session: Box<dyn MailSession> = match desk {
+            Desk::Smtp(config) => return inbound::serve(connection, server, config.clone()).await,
+            Desk::Imap(config) => Box::new(session::imap::Session::new(config.clone(), binding, now)),
+            Desk::Pop3(config) => Box::new(session::pop3::Session::new(config.clone(), binding, now)),
+        };
+        reader::serve(connection, server, desk.protocol(), session).await;
     }
 }
 

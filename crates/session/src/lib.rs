@@ -1,6 +1,7 @@
 //! Protocol state machines without I/O: SMTP, IMAP, POP3.
 
 pub mod imap;
+pub mod mail_session;
 pub mod mailstore;
 pub mod pop3;
 pub mod sasl;

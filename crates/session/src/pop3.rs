@@ -1,13 +1,6 @@
 //! POP3 (RFC 1939, 2449, 2595, 5034, 6856, response codes of RFC 3206): the server's side, without I/O.
 //!
-//! The driver's loop:
-//!
-//! 1. [`Session::new`], then do every [`Session::next`] until it gives `None`.
-//! 2. Read from the peer while [`Session::wants_input`], at most 16 KiB at a time, and [`Session::feed`] it. Answer
-//!    [`Action::CheckPassword`], [`Action::OpenMaildrop`], [`Action::NeedKeys`], [`Action::ProofFailed`] and
-//!    [`Action::StartTls`] by feeding the matching input. At [`Session::deadline`], feed [`Input::Tick`].
-//! 3. On [`Action::Run`], call [`Session::run`] on a thread that may block, write all that it gave, and call it
-//!    again while it says [`Progress::More`]; then feed [`Input::RunDone`] and go on.
+//! It is driven as [`MailSession`] says.
 //!
 //! A maildrop is INBOX as it was at log-in: numbers, sizes and unique ids stay as they are, whatever other sessions
 //! do. Several POP3 sessions on one maildrop are allowed, because IMAP changes it meanwhile anyway and a lock would
@@ -21,8 +14,9 @@
 mod lines;
 mod maildrop;
 
+pub use crate::mail_session::{Action, Input, LoginFailure, MailSession, Progress, RUN_OCTETS};
 use crate::mailstore::Mailstore;
-use crate::sasl::{self, ChannelBinding, Failure, Mechanism, ScramKeys, Step};
+use crate::sasl::{self, ChannelBinding, Failure, Mechanism, Step};
 use base::{Limits, Secret};
 use lines::{Line, Lines};
 use maildrop::Maildrop;
@@ -30,9 +24,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 use wire::pop3::{Command, Unparsed};
-
-/// Octets of output after which [`Session::run`] returns.
-pub const RUN_OCTETS: usize = 256 * 1024;
 
 /// Octets of a line while SASL messages are exchanged (RFC 4954 §4 in base64).
 const SASL_LINE: usize = 12 * 1024 + 2;
@@ -51,79 +42,6 @@ pub struct Config {
     pub scram: bool,
     /// Random octets for SCRAM.
     pub nonce: fn() -> [u8; 18],
-}
-
-/// What happened.
-pub enum Input<'a> {
-    /// Octets from the peer.
-    Bytes(&'a [u8]),
-    /// The log-in holds: answers [`Action::CheckPassword`] and [`Action::OpenMaildrop`].
-    LoginOk(Arc<dyn Mailstore>),
-    /// It doesn't: answers these and [`Action::ProofFailed`].
-    LoginFailed(LoginFailure),
-    /// Answers [`Action::NeedKeys`].
-    Keys(ScramKeys),
-    /// TLS is on: answers [`Action::StartTls`].
-    TlsUp(ChannelBinding),
-    /// [`Session::run`] said [`Progress::Done`], and all it gave is written.
-    RunDone,
-    /// Time has passed.
-    Tick,
-    /// The peer will send nothing more.
-    Eof,
-}
-
-/// Why a log-in failed, as far as the peer may know.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LoginFailure {
-    /// Wrong name or password, which of the two is not told; a suspended account too.
-    Refused,
-    /// Our side can't now.
-    Unavailable,
-}
-
-/// What the driver has to do.
-#[derive(Debug)]
-pub enum Action {
-    /// Write this.
-    Send(Vec<u8>),
-    /// Check the password, and open the maildrop if it holds.
-    CheckPassword {
-        /// Who logs in, prepared by [`sasl::prepare`].
-        user: String,
-        /// With what, prepared likewise.
-        password: Secret,
-    },
-    /// The client proved to be this user: open the maildrop.
-    OpenMaildrop {
-        /// Who logged in.
-        user: String,
-    },
-    /// Look up a SCRAM verifier.
-    NeedKeys {
-        /// Whose.
-        user: String,
-    },
-    /// A SCRAM proof was wrong: count and slow it like a wrong password, then feed [`Input::LoginFailed`].
-    ProofFailed {
-        /// Whom the client named.
-        user: String,
-    },
-    /// Write what was sent before, drop what was read since, start TLS.
-    StartTls,
-    /// Call [`Session::run`].
-    Run,
-    /// Write what was sent before and close.
-    Close,
-}
-
-/// Whether [`Session::run`] has more to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
-    /// Call again once the output is written.
-    More,
-    /// Nothing more can be done without input.
-    Done,
 }
 
 /// A connection of a POP3 client.
@@ -180,22 +98,14 @@ impl Session {
             config,
         }
     }
+}
 
-    /// When to feed [`Input::Tick`] if nothing else happens. Before log-in this is fixed: however a peer drips, it
-    /// has only so long. After it, the time is counted from the last full command (RFC 1939 §3).
-    pub fn deadline(&self) -> Instant {
-        self.deadline
+impl MailSession for Session {
+    fn next(&mut self) -> Option<Action> {
+        self.actions.pop_front().or_else(|| self.is_runnable().then_some(Action::Run))
     }
 
-    /// Whether to read from the peer: false while something is being waited for or much is waiting to be done.
-    pub fn wants_input(&self) -> bool {
-        let waiting =
-            matches!(self.state, State::Authorization { .. } | State::Sasl(_) | State::Transaction(_));
-        waiting && !self.is_runnable() && self.lines.len() < Lines::ROOM
-    }
-
-    /// Takes what happened.
-    pub fn feed(&mut self, now: Instant, input: Input<'_>) {
+    fn feed(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Bytes(octets) => self.take_bytes(now, octets),
             Input::LoginOk(store) => {
@@ -220,41 +130,15 @@ impl Session {
             Input::RunDone => self.deadline = now + self.config.limits.pop3_idle,
             // RFC 1939 §3: a timeout ends the session without a word and without UPDATE, as does a lost connection.
             Input::Tick if now >= self.deadline => self.close(),
-            Input::Tick => {}
+            Input::Shutdown => self.close(),
+            Input::Tick | Input::Changed => {}
             Input::Eof => self.ended = true,
         }
         self.advance();
         self.close_if_ended();
     }
 
-    /// The next thing to do, if there is one.
-    #[expect(clippy::should_implement_trait, reason = "more may come after `None`")]
-    pub fn next(&mut self) -> Option<Action> {
-        self.actions.pop_front().or_else(|| self.is_runnable().then_some(Action::Run))
-    }
-
-    /// Whether the next [`Session::run`] reads no more than a small message and waits for no commit: it may run where
-    /// longer work would be in others' way.
-    pub fn is_brief(&self) -> bool {
-        let State::Transaction(maildrop) = &self.state else { return false };
-        if maildrop.is_sending() || !self.lines.is_one() {
-            return false;
-        }
-        match self.lines.peek(self.config.limits.command_octets) {
-            Some(Line::Text(line)) => Command::parse(line).is_ok_and(|command| maildrop.is_brief(&command)),
-            _ => false,
-        }
-    }
-
-    /// Prepares what the peer is likely to ask for next. Brief; for when all that was asked for is sent.
-    pub fn read_ahead(&mut self) {
-        if let State::Transaction(maildrop) = &mut self.state {
-            maildrop.read_ahead();
-        }
-    }
-
-    /// Does what waits in the maildrop; blocks on the store. Appends at most about [`RUN_OCTETS`] to `out`.
-    pub fn run(&mut self, out: &mut Vec<u8>) -> Progress {
+    fn run(&mut self, out: &mut Vec<u8>) -> Progress {
         let begin = out.len();
         if let State::Opening(store) = &self.state {
             match Maildrop::open(store.clone(), out) {
@@ -275,6 +159,37 @@ impl Session {
         Progress::Done
     }
 
+    /// When to feed [`Input::Tick`] if nothing else happens. Before log-in this is fixed: however a peer drips, it
+    /// has only so long. After it, the time is counted from the last full command (RFC 1939 §3).
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn wants_input(&self) -> bool {
+        let waiting =
+            matches!(self.state, State::Authorization { .. } | State::Sasl(_) | State::Transaction(_));
+        waiting && !self.is_runnable() && self.lines.len() < Lines::ROOM
+    }
+
+    fn is_brief(&self) -> bool {
+        let State::Transaction(maildrop) = &self.state else { return false };
+        if maildrop.is_sending() || !self.lines.is_one() {
+            return false;
+        }
+        match self.lines.peek(self.config.limits.command_octets) {
+            Some(Line::Text(line)) => Command::parse(line).is_ok_and(|command| maildrop.is_brief(&command)),
+            _ => false,
+        }
+    }
+
+    fn read_ahead(&mut self) {
+        if let State::Transaction(maildrop) = &mut self.state {
+            maildrop.read_ahead();
+        }
+    }
+}
+
+impl Session {
     /// One piece of output or one command. False where what was put out has to be written first.
     fn run_one(&mut self, out: &mut Vec<u8>, begin: usize) -> bool {
         let State::Transaction(maildrop) = &mut self.state else { return true };
@@ -459,7 +374,7 @@ impl Session {
                 self.state = State::Keys(server);
             }
             Step::CheckPassword { user, password } => self.ask(Action::CheckPassword { user, password }),
-            Step::Done { user } => self.ask(Action::OpenMaildrop { user }),
+            Step::Done { user } => self.ask(Action::OpenMail { user }),
             Step::Failed(Failure::Malformed) => {
                 self.state = State::Authorization { user: None };
                 self.refuse(b"-ERR authentication failed\r\n");

@@ -98,7 +98,7 @@ impl Session {
             }
             Step::Done { user } => {
                 self.state = State::Checking { tag: exchange.tag };
-                self.actions.push_back(Action::OpenMailstore { user });
+                self.actions.push_back(Action::OpenMail { user });
             }
             Step::Failed(Failure::Malformed) => {
                 self.state = State::Start;

@@ -1,16 +1,7 @@
 //! IMAP (RFC 9051 and RFC 3501 together, with the extensions that [`capability`] lists): the server's side,
 //! without I/O.
 //!
-//! The driver's loop is that of [`pop3`](crate::pop3):
-//!
-//! 1. [`Session::new`], then do every [`Session::next`] until it gives `None`.
-//! 2. Read from the peer while [`Session::wants_input`], at most 16 KiB at a time, and [`Session::feed`] it. Answer
-//!    [`Action::CheckPassword`], [`Action::OpenMailstore`], [`Action::NeedKeys`], [`Action::ProofFailed`] and
-//!    [`Action::StartTls`] by feeding the matching input. At [`Session::deadline`], feed [`Input::Tick`].
-//! 3. On [`Action::Run`], call [`Session::run`] on a thread that may block, write all that it gave, and call it
-//!    again while it says [`Progress::More`]; then feed [`Input::RunDone`] and go on. Everything after log-in
-//!    happens there: until the client has taken what one call gave, nothing more is read from the store.
-//! 4. While [`Session::wants_changes`], feed [`Input::Changed`] when the account may have changed.
+//! It is driven as [`MailSession`] says.
 //!
 //! Sequence numbers are the client's: [`view`] keeps a message in its place until the client may be told that it
 //! is gone, and [`sync`] tells it.
@@ -34,8 +25,8 @@ mod test;
 mod thread;
 mod view;
 
-use crate::mailstore::Mailstore;
-use crate::sasl::{ChannelBinding, ScramKeys};
+pub use crate::mail_session::{Action, Input, LoginFailure, MailSession, Progress, RUN_OCTETS};
+use crate::sasl::ChannelBinding;
 use account::Account;
 use base::{Limits, Secret};
 use completion::{Completion, Status};
@@ -44,9 +35,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wire::imap::command::{self, Command, CommandBody};
 use wire::imap::{Event, Framer};
-
-/// Octets of output after which [`Session::run`] returns.
-pub const RUN_OCTETS: usize = 256 * 1024;
 
 /// Octets that wait to be looked at before no more are read.
 const INPUT_ROOM: usize = 64 * 1024;
@@ -70,84 +58,6 @@ pub struct Config {
     pub scram: bool,
     /// Random octets for SCRAM.
     pub nonce: fn() -> [u8; 18],
-}
-
-/// What happened.
-pub enum Input<'a> {
-    /// Octets from the peer.
-    Bytes(&'a [u8]),
-    /// The log-in holds: answers [`Action::CheckPassword`] and [`Action::OpenMailstore`].
-    LoginOk(Arc<dyn Mailstore>),
-    /// It doesn't: answers these and [`Action::ProofFailed`], and [`Action::NeedKeys`] where there are none.
-    LoginFailed(LoginFailure),
-    /// Answers [`Action::NeedKeys`].
-    Keys(ScramKeys),
-    /// TLS is on: answers [`Action::StartTls`].
-    TlsUp(ChannelBinding),
-    /// [`Session::run`] said [`Progress::Done`], and all it gave is written.
-    RunDone,
-    /// The account may have changed: a hint, asked for by [`Session::wants_changes`]. One that comes while it is not
-    /// wanted has to be kept until it is.
-    Changed,
-    /// Time has passed.
-    Tick,
-    /// We are going down, or the account's access was taken away: say BYE.
-    Shutdown,
-    /// The peer will send nothing more.
-    Eof,
-}
-
-/// Why a log-in failed, as far as the peer may know.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LoginFailure {
-    /// Wrong name or password, which of the two is not told; a suspended account too.
-    Refused,
-    /// Our side can't now.
-    Unavailable,
-}
-
-/// What the driver has to do.
-#[derive(Debug)]
-pub enum Action {
-    /// Write this.
-    Send(Vec<u8>),
-    /// Check the password, and open the account's mail if it holds.
-    CheckPassword {
-        /// Who logs in, prepared by [`crate::sasl::prepare`].
-        user: String,
-        /// With what, prepared likewise.
-        password: Secret,
-    },
-    /// The client proved to be this user: open the account's mail.
-    OpenMailstore {
-        /// Who logged in.
-        user: String,
-    },
-    /// Look up a SCRAM verifier.
-    NeedKeys {
-        /// Whose.
-        user: String,
-    },
-    /// A SCRAM proof was wrong: count and slow it like a wrong password, then feed [`Input::LoginFailed`].
-    ProofFailed {
-        /// Whom the client named.
-        user: String,
-    },
-    /// Write what was sent before, drop what was read since, start TLS.
-    StartTls,
-    /// Call [`Session::run`].
-    Run,
-    /// Write what was sent before and close.
-    Close,
-}
-
-/// Whether [`Session::run`] has more to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
-    /// Call again once the output is written.
-    More,
-    /// Nothing more can be done without input.
-    Done,
 }
 
 /// What a client turned on (RFC 5161 and what each extension says).
@@ -239,10 +149,10 @@ impl Session {
             config,
         }
     }
+}
 
-    /// The next thing for the driver to do.
-    #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> Option<Action> {
+impl MailSession for Session {
+    fn next(&mut self) -> Option<Action> {
         let action = self.actions.pop_front();
         if self.actions.is_empty() {
             self.actions.shrink_to_fit();
@@ -250,30 +160,7 @@ impl Session {
         action
     }
 
-    /// When to feed [`Input::Tick`] if nothing else happens. Before log-in the end is fixed: however a peer drips,
-    /// it has only so long. After it, the time is counted from the last command (RFC 9051 §5.4).
-    pub fn deadline(&self) -> Instant {
-        self.keep_alive.map_or(self.deadline, |at| at.min(self.deadline))
-    }
-
-    /// Whether to read from the peer: false while something is being waited for or much is waiting to be done.
-    pub fn wants_input(&self) -> bool {
-        let waiting = matches!(self.state, State::Start | State::Sasl(_) | State::LoggedIn(_));
-        waiting && !self.running && !self.ended && self.input.len() < INPUT_ROOM
-    }
-
-    /// Whether [`Input::Changed`] is of use: the client idles.
-    pub fn wants_changes(&self) -> bool {
-        !self.running && matches!(&self.state, State::LoggedIn(account) if account.is_idling())
-    }
-
-    /// What went wrong on our side since the last call: for the log, never for the peer.
-    pub fn fault(&mut self) -> Option<String> {
-        self.fault.take()
-    }
-
-    /// Takes what happened.
-    pub fn feed(&mut self, now: Instant, input: Input<'_>) {
+    fn feed(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Bytes(octets) => self.take_bytes(now, octets),
             Input::LoginOk(store) => self.log_in(now, store),
@@ -297,6 +184,41 @@ impl Session {
         self.advance();
     }
 
+    fn run(&mut self, out: &mut Vec<u8>) -> Progress {
+        let State::LoggedIn(account) = &mut self.state else { return Progress::Done };
+        let input = std::mem::take(&mut self.input);
+        let mut rest = input.as_slice();
+        let progress = account.run(&mut self.framer, &mut rest, out);
+        self.fault = account.fault.take().or(self.fault.take());
+        if rest.len() == input.len() {
+            self.input = input;
+        } else {
+            self.input = rest.to_vec();
+        }
+        progress
+    }
+
+    /// When to feed [`Input::Tick`] if nothing else happens. Before log-in the end is fixed: however a peer drips,
+    /// it has only so long. After it, the time is counted from the last command (RFC 9051 §5.4).
+    fn deadline(&self) -> Instant {
+        self.keep_alive.map_or(self.deadline, |at| at.min(self.deadline))
+    }
+
+    fn wants_input(&self) -> bool {
+        let waiting = matches!(self.state, State::Start | State::Sasl(_) | State::LoggedIn(_));
+        waiting && !self.running && !self.ended && self.input.len() < INPUT_ROOM
+    }
+
+    fn wants_changes(&self) -> bool {
+        !self.running && matches!(&self.state, State::LoggedIn(account) if account.is_idling())
+    }
+
+    fn fault(&mut self) -> Option<String> {
+        self.fault.take()
+    }
+}
+
+impl Session {
     fn take_bytes(&mut self, now: Instant, octets: &[u8]) {
         match self.state {
             State::Closed | State::StartingTls => return,
@@ -480,20 +402,5 @@ impl Session {
         self.state = State::Closed;
         self.input = Vec::new();
         self.actions.push_back(Action::Close);
-    }
-
-    /// Does what can be done and appends the output to `out`; may block. The driver's step 3.
-    pub fn run(&mut self, out: &mut Vec<u8>) -> Progress {
-        let State::LoggedIn(account) = &mut self.state else { return Progress::Done };
-        let input = std::mem::take(&mut self.input);
-        let mut rest = input.as_slice();
-        let progress = account.run(&mut self.framer, &mut rest, out);
-        self.fault = account.fault.take().or(self.fault.take());
-        if rest.len() == input.len() {
-            self.input = input;
-        } else {
-            self.input = rest.to_vec();
-        }
-        progress
     }
 }

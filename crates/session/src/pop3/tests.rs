@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::mailstore::*;
+use crate::sasl::ScramKeys;
 use base::{
     Flags, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, ThreadId, Timestamp, Uid, UidValidity,
 };
@@ -209,7 +210,7 @@ impl Driver {
                     let store = || Input::LoginOk(self.drop.clone());
                     if user == "alice" && password.expose() == b"secret" { store() } else { refused() }
                 }
-                Action::OpenMaildrop { user } => {
+                Action::OpenMail { user } => {
                     assert_eq!(user, "alice");
                     Input::LoginOk(self.drop.clone())
                 }

@@ -1,6 +1,7 @@
 //! The driver's loop in memory: what `server` does with sockets and threads.
 
 use session::imap::{Action, Config, Input, LoginFailure, Progress, Session};
+use session::mail_session::MailSession;
 use session::sasl::{ChannelBinding, ScramKeys};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,7 +82,7 @@ impl Connection {
                         false => Input::LoginFailed(LoginFailure::Refused),
                     }
                 }
-                Action::OpenMailstore { .. } => Input::LoginOk(Arc::new(self.store.clone())),
+                Action::OpenMail { .. } => Input::LoginOk(Arc::new(self.store.clone())),
                 Action::NeedKeys { .. } => {
                     Input::Keys(ScramKeys::from_salted_password(&[1; 32], b"salt".to_vec(), 4096))
                 }

@@ -2,6 +2,7 @@
 
 use crate::driver::{Connection, config};
 use session::imap::{Input, Progress, RUN_OCTETS, Session};
+use session::mail_session::MailSession;
 use std::sync::Arc;
 use std::time::Instant;
 use testkit::mailstore::FakeMailstore;

@@ -1,10 +1,10 @@
-//! One IMAP connection from greeting to close.
+//! One connection of a client that reads mail, IMAP or POP3, from greeting to close.
 
 use crate::driver::{self, HANDSHAKE, Waited, Waiter};
 use crate::login::{Failure, Login, Visitor};
 use crate::server::Server;
-use net::Connection;
-use session::imap::{Action, Config, Input, LoginFailure, Progress, Session};
+use net::{Connection, Protocol};
+use session::mail_session::{Action, Input, LoginFailure, MailSession, Progress};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,14 +13,19 @@ use tokio::task::block_in_place;
 use tracing::{Instrument, debug, info_span, warn};
 
 /// Serves one connection; the handshake of implicit TLS is already done.
-pub async fn serve(mut connection: Connection, server: Arc<Server>, config: Arc<Config>) {
-    let id = crate::random::trace_id();
-    let peer = connection.peer().ip();
-    let span = info_span!("imap", connection = %id, %peer);
+pub async fn serve(
+    mut connection: Connection,
+    server: Arc<Server>,
+    protocol: Protocol,
+    session: Box<dyn MailSession>,
+) {
+    let service = if protocol == Protocol::Pop3 { "pop3" } else { "imap" };
+    let (id, peer) = (crate::random::trace_id(), connection.peer().ip());
+    let span = info_span!("mail", service, connection = %id, %peer);
     let work = async {
-        let visitor = Visitor::new(server.clone(), peer, "imap");
-        let mut client = Client { server, visitor, login: None, changes: None };
-        if let Err(error) = client.drive(&mut connection, config).await {
+        let visitor = Visitor::new(server.clone(), peer, service);
+        let mut client = Client { server, protocol, visitor, login: None, changes: None };
+        if let Err(error) = client.drive(&mut connection, session).await {
             debug!(%error, "connection broke");
         }
         connection.close().await;
@@ -30,6 +35,7 @@ pub async fn serve(mut connection: Connection, server: Arc<Server>, config: Arc<
 
 struct Client {
     server: Arc<Server>,
+    protocol: Protocol,
     visitor: Visitor,
     login: Option<Login>,
     /// Wakes when the account changed.
@@ -37,12 +43,14 @@ struct Client {
 }
 
 impl Client {
-    async fn drive(&mut self, connection: &mut Connection, config: Arc<Config>) -> io::Result<()> {
-        let binding = connection.tls_info().map(|info| info.binding);
-        let mut session = Box::new(Session::new(config, binding, Instant::now()));
+    async fn drive(
+        &mut self,
+        connection: &mut Connection,
+        mut session: Box<dyn MailSession>,
+    ) -> io::Result<()> {
         let mut octets = Vec::new();
         let mut waiter = Waiter::new(&self.server.stop);
-        while self.act(&mut session, connection).await? {
+        while self.act(&mut *session, connection).await? {
             let deadline = session.deadline();
             let changes = self.changes.as_mut().filter(|_| session.wants_changes());
             let login = self.login.as_mut();
@@ -60,7 +68,7 @@ impl Client {
     }
 
     /// Does all that the session asks for. False when the connection is to be closed.
-    async fn act(&mut self, session: &mut Session, connection: &mut Connection) -> io::Result<bool> {
+    async fn act(&mut self, session: &mut dyn MailSession, connection: &mut Connection) -> io::Result<bool> {
         while let Some(action) = session.next() {
             let input = match action {
                 Action::Send(reply) => {
@@ -73,7 +81,7 @@ impl Client {
                 }
                 Action::StartTls => {
                     let tls = self.server.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-                    connection.start_tls(tls, net::Protocol::Imap, HANDSHAKE).await?;
+                    connection.start_tls(tls, self.protocol, HANDSHAKE).await?;
                     Input::TlsUp(connection.tls_info().map(|info| info.binding).unwrap_or_default())
                 }
                 Action::Close => return Ok(false),
@@ -90,7 +98,7 @@ impl Client {
                 let outcome = self.visitor.password(&user, &password).await;
                 self.logged_in(outcome)
             }
-            Action::OpenMailstore { user } => {
+            Action::OpenMail { user } => {
                 let outcome = self.visitor.proven(&user).await;
                 self.logged_in(outcome)
             }
@@ -120,15 +128,20 @@ impl Client {
     }
 
     /// Lets the session work on the mail, sending what it gives before it goes on.
-    async fn run(&mut self, session: &mut Session, connection: &mut Connection) -> io::Result<()> {
+    async fn run(&mut self, session: &mut dyn MailSession, connection: &mut Connection) -> io::Result<()> {
         loop {
             let mut out = Vec::new();
-            let progress = block_in_place(|| session.run(&mut out));
+            // Going over to a thread that may block costs more than reading a small message.
+            let progress = match session.is_brief() {
+                true => session.run(&mut out),
+                false => block_in_place(|| session.run(&mut out)),
+            };
             if let Some(fault) = session.fault() {
-                warn!(fault, "the store failed an IMAP command");
+                warn!(fault, "the store failed a command");
             }
             driver::send(connection, &out).await?;
             if progress == Progress::Done {
+                session.read_ahead();
                 return Ok(());
             }
         }
