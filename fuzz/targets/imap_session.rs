@@ -5,8 +5,8 @@
 use base::{Flags, Limits};
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::{Cut, choices, cut, packets, pieces};
-use session::mail_session::MailSession;
 use session::imap::{Action, Config, Input, LoginFailure, Progress, RUN_OCTETS, Session};
+use session::mail_session::MailSession;
 use session::sasl::{ChannelBinding, ScramKeys};
 use std::sync::Arc;
 use std::time::Instant;

@@ -38,6 +38,7 @@ struct Connection {
     closed: bool,
     /// Whether the rest of the packet is not to be sent: TLS began within it.
     cut_short: bool,
+    reads_ahead: bool,
 }
 
 impl Connection {
@@ -58,7 +59,8 @@ impl Connection {
         store.set_pop3_keeps(bit(1));
         let session = Session::new(config, None, now);
         let (answers, closed, cut_short) = (Vec::new(), false, false);
-        let mut connection = Connection { session, store, now, answers, closed, cut_short };
+        let reads_ahead = bit(3);
+        let mut connection = Connection { session, store, now, answers, closed, cut_short, reads_ahead };
         connection.pump();
         if bit(2) {
             connection.feed(Input::Bytes(b"USER alice\r\n"));
@@ -94,6 +96,9 @@ impl Connection {
     fn feed(&mut self, input: Input<'_>) {
         self.session.feed(self.now, input);
         self.pump();
+        if self.reads_ahead {
+            self.session.read_ahead();
+        }
     }
 
     fn pump(&mut self) {
