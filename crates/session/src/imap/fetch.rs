@@ -224,7 +224,7 @@ impl Fetching {
         if missing {
             // RFC 2180 §4.1, RFC 5530
             let status = if self.found == 0 { Status::No } else { Status::Ok };
-            let gone = Completion::ok("some messages are gone").code(Code::ExpungeIssued);
+            let gone = Completion::ok("some messages have been deleted").code(Code::ExpungeIssued);
             return Completion { status, ..gone }.into();
         }
         Outcome::ok("FETCH completed")

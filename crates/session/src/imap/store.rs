@@ -23,7 +23,7 @@ impl Account {
         } else if missing && !store.uid {
             // RFC 2180 §4.2, RFC 5530
             let status = if stored.done.is_empty() { Status::No } else { Status::Ok };
-            let gone = Completion::ok("some messages are gone").code(Code::ExpungeIssued);
+            let gone = Completion::ok("some messages have been deleted").code(Code::ExpungeIssued);
             Completion { status, ..gone }
         } else {
             Completion::ok("STORE completed")
