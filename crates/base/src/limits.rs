@@ -45,6 +45,8 @@ pub struct Limits {
     pub pop3_idle: Duration,
     /// Connections in all.
     pub connections: usize,
+    /// Connections of one network (an IPv4 /24, an IPv6 /48).
+    pub connections_per_network: usize,
     /// Connections of one address block (an IPv4 address, an IPv6 /64).
     pub connections_per_peer: usize,
     /// Mailboxes of one account.
@@ -75,6 +77,7 @@ impl Default for Limits {
             imap_idle: Duration::from_secs(30 * 60),
             pop3_idle: Duration::from_secs(10 * 60),
             connections: 10_000,
+            connections_per_network: 1000,
             connections_per_peer: 100,
             mailboxes: 10_000,
             keywords: 100,

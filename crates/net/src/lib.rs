@@ -9,7 +9,7 @@ pub mod dns;
 pub mod listener;
 pub mod tls;
 
-pub use admission::{Admission, Full, Permit};
+pub use admission::{Admission, Block, Full, Most, Permit};
 pub use connection::{Connection, TlsInfo};
 pub use dns::HickoryResolver;
 pub use listener::{Accepted, Listener, Refused};

@@ -1,7 +1,7 @@
 //! Both ends in one process: our listener and connection against a rustls client on loopback.
 
 use crate::tls::{Source, self_signed};
-use crate::{Accepted, Admission, Connection, HickoryResolver, Listener, Protocol, Tls};
+use crate::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
 use base::{DnsError, Domain, Resolver};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -40,9 +40,9 @@ fn certificate(directory: &Path, name: &str) -> Source {
     self_signed(directory, &[name.to_owned()]).unwrap()
 }
 
-fn listener(most: usize, most_per_block: usize) -> (Listener, std::net::SocketAddr) {
-    let listener =
-        Listener::bind(&["127.0.0.1:0".parse().unwrap()], Admission::new(most, most_per_block)).unwrap();
+fn listener(all: usize, peer: usize) -> (Listener, std::net::SocketAddr) {
+    let admission = Admission::new(Most { all, network: all, peer });
+    let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], admission).unwrap();
     let address = listener.addresses().next().unwrap();
     (listener, address)
 }

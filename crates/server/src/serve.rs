@@ -8,8 +8,8 @@ use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::server::Server;
 use crate::{inbound, reader};
-use base::Resolver;
-use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Protocol, Tls};
+use base::{Limits, Resolver};
+use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
 use session::mail_session::MailSession;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -54,7 +54,7 @@ async fn serve(config: Config) -> Result<(), String> {
     if let Some(trial) = &config.trial {
         trial.seed(&*steward).await?;
     }
-    let admission = Admission::new(config.limits.connections, config.limits.connections_per_peer);
+    let admission = Admission::new(most_connections(&config.limits));
     let mut tasks = JoinSet::new();
     for door in &config.doors {
         let listener = Listener::bind(&door.addresses, admission.clone()).map_err(|e| e.to_string())?;
@@ -212,12 +212,20 @@ async fn wait_for_stop(config: &Config, server: &Server, admission: &Admission) 
     }
 }
 
+fn most_connections(limits: &Limits) -> Most {
+    Most {
+        all: limits.connections,
+        network: limits.connections_per_network,
+        peer: limits.connections_per_peer,
+    }
+}
+
 /// Takes over what can change while the server runs: certificates and the limits on connections. Where the files
 /// are wrong, all stays as it was.
 fn reload(config: &Config, server: &Server, admission: &Admission) {
     let sources = match crate::config::load(&config.files) {
         Ok(new) => {
-            admission.set_limits(new.limits.connections, new.limits.connections_per_peer);
+            admission.set_limits(most_connections(&new.limits));
             match new.certificates {
                 Certificates::Files(sources) => Some(sources),
                 _ => None,

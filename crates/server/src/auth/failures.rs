@@ -1,23 +1,9 @@
 //! Failed log-ins: who is slowed, and who is banned for a while.
 
+use net::Block;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
-
-/// A block of addresses that one party is taken to hold: an IPv4 address, an IPv6 /64.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Block(u128);
-
-impl Block {
-    /// The block of an address. An IPv4 address in IPv6's clothes counts as IPv4.
-    pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => Block(v4.to_ipv6_mapped().to_bits()),
-            IpAddr::V6(v6) => Block(v6.to_bits() & !u128::from(u64::MAX)),
-        }
-    }
-}
 
 /// How failed log-ins are slowed and banned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -20,7 +20,7 @@ pub mod hashing;
 pub mod sessions;
 
 pub use credentials::{AppPassword, Credentials};
-pub use failures::{Block, Policy};
+pub use failures::Policy;
 pub use hashing::{Busy, Cost, HashPool};
 pub use sessions::{SessionGuard, Sessions};
 
@@ -29,6 +29,7 @@ use base::{AccountId, Secret};
 use cache::LoginCache;
 use failures::Failures;
 use hmac::{Hmac, KeyInit, Mac};
+use net::Block;
 use parking_lot::Mutex;
 use session::sasl::ScramKeys;
 use sha2::Sha256;

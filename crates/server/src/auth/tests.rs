@@ -251,15 +251,6 @@ fn tables_stay_bounded_and_forget_bans_last() {
 }
 
 #[test]
-fn blocks() {
-    let same = |a: &str, b: &str| Block::of(peer(a)) == Block::of(peer(b));
-    assert!(same("192.0.2.1", "::ffff:192.0.2.1"));
-    assert!(!same("192.0.2.1", "192.0.2.2"));
-    assert!(same("2001:db8::1", "2001:db8::ffff:0:0:1"));
-    assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
-}
-
-#[test]
 fn scram_verifiers_and_fakes() {
     let (fake, auth, now) = scene();
     let keys = |name: &str| auth.scram_keys(name, LOCAL, now).unwrap().0;

@@ -241,6 +241,8 @@ section! {
         pop3_idle: Span = Span(base().pop3_idle),
         /// Connections in all.
         connections: usize = base().connections,
+        /// Connections of one network (an IPv4 /24, an IPv6 /48).
+        connections_per_network: usize = base().connections_per_network,
         /// Connections of one address block (an IPv4 address, an IPv6 /64).
         connections_per_peer: usize = base().connections_per_peer,
         /// Mailboxes of one account.
