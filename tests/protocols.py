@@ -60,6 +60,12 @@ class Connection:
             raise Unexpected(f"a line that ends without CR: {line[:100]!r}")
         return line[:-1]
 
+    def peek(self):
+        """The first octet of what comes next."""
+        if self.at == len(self.buffer):
+            self.fill()
+        return self.buffer[self.at:self.at + 1]
+
     def exactly(self, count):
         chunks, wanted = [], count
         while True:

@@ -43,7 +43,6 @@ fn strangers_relay_nothing_and_accounts_may_send_abroad() {
         (full, false, 452),
     ] {
         let evidence = RecipientEvidence {
-            // Loopback is trusted no more than anybody.
             peer: &peer(Origin::Mx),
             authenticated,
             reverse_path: &ReversePath::Null,
@@ -52,6 +51,31 @@ fn strangers_relay_nothing_and_accounts_may_send_abroad() {
         };
         let ruling = block_on(Ruling::of(&checks().recipient, &evidence));
         assert_eq!(code(&ruling), expected, "{destination:?} {authenticated}");
+    }
+}
+
+/// B024: behind a container's proxy all the world comes from a private address, so that none earns trust.
+#[test]
+fn no_address_may_relay() {
+    for ip in [
+        "127.0.0.1",
+        "::1",
+        "10.0.0.1",
+        "172.17.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "169.254.0.1",
+        "fd00::1",
+        "fe80::1",
+    ] {
+        let evidence = RecipientEvidence {
+            peer: &PeerEvidence { ip: ip.parse().unwrap(), origin: Origin::Mx },
+            authenticated: false,
+            reverse_path: &ReversePath::Address(Address::parse("alice@example.test").unwrap()),
+            recipient: &Address::parse("x@example.org").unwrap(),
+            destination: &Destination::Remote,
+        };
+        assert_eq!(code(&block_on(Ruling::of(&checks().recipient, &evidence))), 550, "{ip}");
     }
 }
 
