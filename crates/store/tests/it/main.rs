@@ -10,5 +10,6 @@ mod crash;
 mod directory;
 mod house;
 mod mailboxes;
+mod queue;
 mod rig;
 mod search;
