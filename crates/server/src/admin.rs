@@ -261,11 +261,11 @@ impl Steward {
     }
 
     fn list_queue(&self) -> Outcome {
-        let queued = self.server.store.queued(0, MOST_ENTRIES).map_err(|e| format!("{e:?}"))?;
+        let queued = self.server.store.queue().entries(0, MOST_ENTRIES).map_err(|e| format!("{e:?}"))?;
         let row = |entry: store::Queued| QueueRow {
             id: entry.id,
             trace: entry.trace.to_string(),
-            from: entry.reverse_path,
+            from: entry.reverse_path.to_string(),
             to: entry.recipient.to_string(),
             size: entry.size,
             since: entry.since.to_string(),

@@ -125,6 +125,7 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
         make_key: config.trial.is_some() || !store::sqlite::exists(&config.data),
         least_free: config.store.least_free,
         keep_deleted: config.store.keep_deleted,
+        late_after: config.outbound.late_after,
         index_text: config.store.index_text,
         limits: config.limits.clone(),
     };

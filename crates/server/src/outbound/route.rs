@@ -1,6 +1,8 @@
 //! Where mail for another server goes: mail exchangers by RFC 5321 §5, or what the administrator set.
 
-use base::{Answer, DnsError, Domain, Host, Mx, Resolver, Trust};
+use base::address::Host;
+use base::dns::Mx;
+use base::{Answer, DnsError, Domain, Resolver, Trust};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -68,7 +70,8 @@ impl Routes {
         let Host::Domain(domain) = to else {
             return Ok(vec![Exchange { host: to.clone(), port: SMTP, trust: Trust::Secure }]);
         };
-        let answer = dns.mx(domain).await.map_err(|error| later(&format!("mail exchangers of {domain}"), &error))?;
+        let answer =
+            dns.mx(domain).await.map_err(|error| later(&format!("mail exchangers of {domain}"), &error))?;
         self.by_preference(domain, answer)
     }
 
@@ -106,7 +109,8 @@ impl Exchange {
             Host::Literal(ip) => return Ok(vec![SocketAddr::new(*ip, self.port)]),
             Host::Domain(name) => name,
         };
-        let answer = dns.addresses(name).await.map_err(|error| later(&format!("addresses of {name}"), &error))?;
+        let answer =
+            dns.addresses(name).await.map_err(|error| later(&format!("addresses of {name}"), &error))?;
         if answer.records.is_empty() {
             return Err(never((5, 4, 4), format!("the mail exchanger {name} has no address")));
         }

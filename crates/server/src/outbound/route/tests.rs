@@ -36,7 +36,8 @@ fn answer<T>(records: Vec<T>) -> Option<Answer<T>> {
 }
 
 fn mx(list: &[(u16, &str)]) -> Option<Answer<Mx>> {
-    let record = |(preference, name): &(u16, &str)| Mx { preference: *preference, exchange: Domain::new(name).ok() };
+    let record =
+        |(preference, name): &(u16, &str)| Mx { preference: *preference, exchange: Domain::new(name).ok() };
     answer(list.iter().map(record).collect())
 }
 
@@ -71,11 +72,11 @@ fn hop(host: &str, port: u16) -> NextHop {
 #[test]
 fn exchanges_by_preference() {
     let net = "example.net";
-    check(net, mx(&[(20, "b.example.net"), (10, "a.example.net"), (30, "c.example.net")]), &[
-        "a.example.net:25",
-        "b.example.net:25",
-        "c.example.net:25",
-    ]);
+    check(
+        net,
+        mx(&[(20, "b.example.net"), (10, "a.example.net"), (30, "c.example.net")]),
+        &["a.example.net:25", "b.example.net:25", "c.example.net:25"],
+    );
     check(net, mx(&[]), &["example.net:25"]);
     check("nowhere.example", None, &["5.1.2"]);
     check(net, mx(&[(0, "")]), &["5.1.10"]);
@@ -89,9 +90,11 @@ fn exchanges_by_preference() {
 #[test]
 fn ourselves_among_the_exchanges() {
     let net = "example.net";
-    check(net, mx(&[(10, "a.example.net"), (20, "mail.example.test"), (20, "b.example.net"), (30, "c.example.net")]), &[
-        "a.example.net:25",
-    ]);
+    check(
+        net,
+        mx(&[(10, "a.example.net"), (20, "mail.example.test"), (20, "b.example.net"), (30, "c.example.net")]),
+        &["a.example.net:25"],
+    );
     check(net, mx(&[(20, "mail.example.test"), (30, "c.example.net")]), &["5.4.6"]);
 }
 

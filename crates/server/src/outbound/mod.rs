@@ -1,0 +1,4 @@
+//! Mail going out.
+
+pub mod lanes;
+pub mod route;
