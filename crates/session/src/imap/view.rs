@@ -22,6 +22,8 @@ pub(super) struct View {
     uids: Vec<Uid>,
     /// Expunged, but the client doesn't know yet. Ascending, all in `uids`.
     gone: Vec<Uid>,
+    /// While there are such: the last MODSEQ before them.
+    pub(super) held: Option<ModSeq>,
     /// UIDs first announced to this session (RFC 3501 §2.3.2), as half-open ranges, ascending.
     recent: Vec<(Uid, Uid)>,
     /// Keywords that the client was told of by FLAGS.
@@ -41,6 +43,7 @@ impl View {
             since: opened.status.highest_modseq,
             uids,
             gone: Vec::new(),
+            held: None,
             recent: Vec::new(),
             keywords: opened.keywords,
             saved: Vec::new(),
@@ -71,6 +74,11 @@ impl View {
     pub(super) fn sequence(&self, uid: Uid) -> Option<u32> {
         let mut hint = usize::MAX;
         self.sequence_from(&mut hint, uid)
+    }
+
+    /// Whether any message is gone without the client knowing.
+    pub(super) fn has_gone(&self) -> bool {
+        !self.gone.is_empty()
     }
 
     /// Whether a message is known to be gone without the client knowing.
