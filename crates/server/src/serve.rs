@@ -165,9 +165,8 @@ fn authenticator(config: &Config, store: Arc<dyn Store>) -> Result<Authenticator
     let (memory, passes) = (config.auth.argon2_memory_kib, config.auth.argon2_passes);
     let cost =
         Cost::new(memory, passes, 1).ok_or("auth.argon2_memory and auth.argon2_passes don't go together")?;
-    let default_domain = config.hostname.to_string();
     let remember = config.auth.remember;
-    let settings = auth::Settings { cost, policy, remember, secret, default_domain };
+    let settings = auth::Settings { cost, policy, remember, secret };
     Ok(Authenticator::new(Arc::new(Accounts(store)), pool, settings))
 }
 
@@ -181,6 +180,10 @@ impl auth::Logins for Accounts {
 
     fn epoch(&self, account: base::AccountId) -> Result<Option<u64>, String> {
         auth::Logins::epoch(self.0.directory(), account)
+    }
+
+    fn domains(&self) -> Result<Vec<String>, String> {
+        auth::Logins::domains(self.0.directory())
     }
 }
 
