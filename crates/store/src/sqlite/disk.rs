@@ -42,6 +42,12 @@ impl Disk {
         // A file system that can't say is taken at its word when a write fails.
         let room = rustix::fs::statvfs(&self.directory)
             .map_or(true, |fs| fs.f_bavail.saturating_mul(fs.f_frsize) >= self.least_free);
+        if room != last.is_none_or(|(_, before)| before) {
+            match room {
+                true => tracing::info!("the disk has room again"),
+                false => tracing::error!("the disk is nearly full: no mail is taken"),
+            }
+        }
         *last = Some((Instant::now(), room));
         room
     }

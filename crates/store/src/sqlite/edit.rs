@@ -128,12 +128,12 @@ impl Sqlite {
             let (mut all, mut plain) = (Vec::new(), Vec::new());
             while let Some(row) = rows.next()? {
                 reading.check_time()?;
-                let name: String = row.get(1)?;
+                let (mail, name): (i64, String) = (row.get(0)?, row.get(1)?);
                 all.push(Recoverable {
-                    mail: MailId(row.get::<_, i64>(0)? as u64),
+                    mail: MailId(mail as u64),
                     mailbox: MailboxName::new(&name).map_err(MailError::Name)?,
                     deleted: Timestamp(row.get(2)?),
-                    subject: summary::subject(self.unseal(row.get_ref(4)?, &mut plain)?.head),
+                    subject: summary::subject(self.unseal(mail, row.get_ref(4)?, &mut plain)?.head),
                     size: row.get::<_, i64>(3)?.unsigned_abs(),
                 });
             }

@@ -165,6 +165,7 @@ CREATE TABLE message (
 ) WITHOUT ROWID;
 CREATE INDEX message_modseq ON message (mailbox, modseq);
 CREATE INDEX message_mail ON message (mail);
+CREATE INDEX message_deleted ON message (mailbox, uid) WHERE flags & 8;
 
 -- Runs of UIDs that are gone.
 CREATE TABLE tombstone (
@@ -211,9 +212,11 @@ CREATE TABLE attachment (
 ) WITHOUT ROWID;
 CREATE INDEX attachment_blob ON attachment (blob);
 CREATE TABLE dead_blob (blob BLOB PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX dead_blob_since ON dead_blob (since);
 
 -- Mail that no mailbox holds any more, until it is cleared away.
 CREATE TABLE unheld (mail INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+CREATE INDEX unheld_since ON unheld (since);
 -- Mail that can be had back.
 CREATE TABLE removed (
   mail INTEGER NOT NULL,
@@ -309,7 +312,9 @@ pub(super) fn open_checkpointer(directory: &Path) -> rusqlite::Result<Connection
 }
 
 fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(directory.join(FILE))?;
+    let path = directory.join(FILE);
+    for_owner_only(&path).map_err(|e| StoreError::Failed(format!("{}: {e}", path.display())))?;
+    let mut connection = Connection::open(path)?;
     connection.execute_batch(&format!("PRAGMA page_size = {PAGE_OCTETS};"))?;
     let known = steps.len() as i64;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -345,6 +350,13 @@ fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError
     // Nobody else writes; a checkpoint that meets a reader is tried again later rather than waited for.
     connection.busy_timeout(std::time::Duration::ZERO)?;
     Ok(connection)
+}
+
+/// Makes the database's file, for the owner only: what SQLite puts beside it has the same mode.
+fn for_owner_only(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
 /// Keeps the database as it was before an upgrade. One that exists already is of an attempt that failed, and of

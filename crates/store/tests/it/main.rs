@@ -12,3 +12,4 @@ mod house;
 mod mailboxes;
 mod rig;
 mod search;
+mod tampering;
