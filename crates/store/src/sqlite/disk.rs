@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long an answer of the file system's is believed.
-const BELIEVED: Duration = Duration::from_secs(1);
+/// How long an answer of the file system's is believed: what comes in meanwhile goes into the reserve.
+const BELIEVED: Duration = Duration::from_millis(50);
 
 /// The directory's file system. While it is held, no other process can hold it.
 pub(super) struct Disk {
