@@ -104,7 +104,14 @@ impl Searching {
     }
 
     pub(super) fn sort(account: &mut Account, sort: Sort) -> Result<Self, Completion> {
-        let hits = Hits::Sort { keys: sort.keys, found: Vec::new() };
+        let mut keys: Vec<SortKey> = Vec::new();
+        for key in sort.keys {
+            // Behind itself a key changes nothing.
+            if !keys.iter().any(|before| before.by == key.by) {
+                keys.push(key);
+            }
+        }
+        let hits = Hits::Sort { keys, found: Vec::new() };
         Searching::new(account, sort.uid, &sort.key, hits)
     }
 
