@@ -81,7 +81,7 @@ pub(super) enum Step {
     /// The output is full, or it is time for others.
     More,
     /// The command is done.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// What was begun can't be finished, for this reason (for the log): the connection has to end.
     Abort(String),
 }
@@ -365,7 +365,7 @@ impl Account {
         };
         let outcome = match step {
             Ok(Step::More) => return Some(task),
-            Ok(Step::Done(outcome)) => outcome,
+            Ok(Step::Done(outcome)) => *outcome,
             Ok(Step::Abort(why)) => {
                 self.fault = Some(why);
                 self.over = true;

@@ -125,7 +125,9 @@ impl Fetching {
     }
 
     pub(super) fn step(&mut self, account: &mut Account, out: &mut Vec<u8>) -> Result<Step, Completion> {
-        let Some(view) = &mut account.view else { return Ok(Step::Done(Outcome::ok("FETCH completed"))) };
+        let Some(view) = &mut account.view else {
+            return Ok(Step::Done(Outcome::ok("FETCH completed").into()));
+        };
         let store = &*account.store;
         while out.len() < RUN_OCTETS {
             if let Some(current) = &mut self.current {
@@ -145,7 +147,7 @@ impl Fetching {
             } else {
                 let done = self.outcome();
                 account.fault = self.mark_seen(store, view).or(account.fault.take());
-                return Ok(Step::Done(done));
+                return Ok(Step::Done(done.into()));
             }
         }
         account.fault = self.mark_seen(store, view).or(account.fault.take());
@@ -411,7 +413,7 @@ impl Current {
             }
             None => {
                 *unknown_encoding = true;
-                out.extend_from_slice(b"NIL");
+                out.extend_from_slice(part.nothing());
             }
         }
         Ok(false)

@@ -154,11 +154,12 @@ impl Searching {
             return Ok(Step::More);
         }
         self.answer(view, account.enabled, out);
-        Ok(Step::Done(Outcome::ok(match self.hits {
+        let text = match self.hits {
             Hits::Search { .. } => "SEARCH completed",
             Hits::Sort { .. } => "SORT completed",
             Hits::Thread { .. } => "THREAD completed",
-        })))
+        };
+        Ok(Step::Done(Outcome::ok(text).into()))
     }
 
     /// Tests rows.
