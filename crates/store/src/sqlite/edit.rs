@@ -209,7 +209,8 @@ fn flagged_deleted(sql: &Connection, of: AccountId, mailbox: MailboxId) -> Resul
     if first(sql, count, [id], |row| row.get::<_, i64>(0))? == Some(0) {
         return Ok(Vec::new());
     }
-    let query = "SELECT uid FROM message WHERE mailbox = ?1 AND flags & 8 ORDER BY uid";
+    let query =
+        "SELECT uid FROM message INDEXED BY message_deleted WHERE mailbox = ?1 AND flags & 8 ORDER BY uid";
     let mut statement = sql.prepare_cached(query)?;
     let uids = statement.query_map([id], |row| row.get(0).map(Uid))?.collect::<Result<_, _>>();
     Ok(uids?)

@@ -96,6 +96,7 @@ CREATE TABLE alias (
   send_as INTEGER NOT NULL,
   PRIMARY KEY (domain, local)
 ) WITHOUT ROWID;
+CREATE INDEX alias_local ON alias (local);
 CREATE TABLE alias_target (
   domain INTEGER NOT NULL,
   local TEXT NOT NULL,
@@ -315,7 +316,9 @@ fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError
     let path = directory.join(FILE);
     for_owner_only(&path).map_err(|e| StoreError::Failed(format!("{}: {e}", path.display())))?;
     let mut connection = Connection::open(path)?;
-    connection.execute_batch(&format!("PRAGMA page_size = {PAGE_OCTETS};"))?;
+    // Pages can be given back to the disk only by a database that was made so.
+    connection
+        .execute_batch(&format!("PRAGMA page_size = {PAGE_OCTETS}; PRAGMA auto_vacuum = INCREMENTAL;"))?;
     let known = steps.len() as i64;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
