@@ -30,9 +30,10 @@ const MOST_MERGED: i64 = 8192;
 const FULL_OCTETS: i64 = 4 << 20;
 /// The level of segments that are left alone.
 const FULL_LEVEL: i64 = 100;
-/// How often full segments are looked through for mail that is gone.
+/// How often segments are looked through for mail that is gone, and how long after the start first.
 const TIDY: Duration = Duration::from_secs(24 * 3600);
-/// A full segment is made anew when more than one mail in so many is gone.
+const FIRST_TIDY: Duration = Duration::from_secs(3600);
+/// A segment is made anew when more than one mail in so many is gone.
 const GONE_PART: usize = 4;
 /// Candidates up to which each is looked up by itself.
 const FEW: usize = 4096;
@@ -60,6 +61,8 @@ pub(super) struct Indexer {
     parts: Arc<Parts>,
     state: Mutex<State>,
     bell: Condvar,
+    /// Held by whoever makes or replaces segments.
+    making: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -73,7 +76,7 @@ impl Indexer {
     pub(super) fn new(parts: Arc<Parts>) -> Self {
         // What an earlier run left is taken up at once.
         let state = State { rung: true, ..State::default() };
-        Indexer { parts, state: Mutex::new(state), bell: Condvar::new() }
+        Indexer { parts, state: Mutex::new(state), bell: Condvar::new(), making: Mutex::default() }
     }
 
     /// Starts the thread.
@@ -119,10 +122,10 @@ impl Indexer {
     }
 
     fn index_all(&self) {
-        let mut tidied = Instant::now();
+        let mut tidy_at = Instant::now() + FIRST_TIDY;
         while self.gather() {
-            if tidied.elapsed() >= TIDY {
-                tidied = Instant::now();
+            if Instant::now() >= tidy_at {
+                tidy_at = Instant::now() + TIDY;
                 if let Err(fault) = self.tidy() {
                     tracing::warn!(?fault, "text index");
                 }
@@ -155,6 +158,7 @@ impl Indexer {
 
     /// Indexes what waits, up to a batch. Whether there may be more.
     fn index_batch(&self) -> Result<bool, Fault> {
+        let _making = self.making.lock();
         let mails = self.parts.readers.lend(|reader| {
             let mut statement = reader.prepare_cached("SELECT mail FROM unindexed ORDER BY mail LIMIT ?1")?;
             let mails = statement.query_map([BATCH as i64], |row| row.get(0))?;
@@ -306,7 +310,8 @@ impl Indexer {
 
     /// Makes segments anew where many of their mails are gone: their words go too. Full ones are never merged, and the
     /// few small ones of a quiet account may wait for ever.
-    fn tidy(&self) -> Result<(), Fault> {
+    pub(super) fn tidy(&self) -> Result<(), Fault> {
+        let _making = self.making.lock();
         let mut last = 0;
         while !self.state.lock().closed {
             let sql = "SELECT id, words FROM text_segment WHERE id > ?1 ORDER BY id LIMIT 1";
