@@ -129,7 +129,7 @@ impl Searching {
             Hits::Thread { .. } => true,
         };
         let columns = Columns { summary: for_answer || test.needs_summary() };
-        let uids = match test.narrow() {
+        let uids = match test.narrow(view) {
             Some(few) => few.into_iter().filter(|uid| view.sequence(*uid).is_some()).collect(),
             None => view.uids().to_vec(),
         };

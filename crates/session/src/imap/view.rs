@@ -5,7 +5,7 @@
 use super::print;
 use base::mailbox::Changed;
 use base::{Flags, Keyword, MailboxId, ModSeq, Uid};
-use wire::imap::command::SequenceSet;
+use wire::imap::command::{Ranges, SequenceSet};
 
 /// Keywords that are remembered as told.
 const MAX_KEYWORDS: usize = 1000;
@@ -182,6 +182,24 @@ impl View {
 }
 
 impl View {
+    /// UIDs that hold the messages of a set and no others of this mailbox: as many ranges as the set has.
+    pub(super) fn uid_ranges(&self, set: &SequenceSet, uid: bool) -> Ranges {
+        let last = self.uids.last().map_or(0, |uid| uid.0);
+        let at = |number: usize| number.checked_sub(1).and_then(|place| self.uids.get(place));
+        match set.resolve(if uid { last } else { self.exists() }) {
+            None => self.saved.iter().copied().collect(),
+            Some(ranges) if uid => ranges,
+            Some(ranges) => ranges
+                .iter()
+                .filter_map(|numbers| {
+                    let first = at((*numbers.start() as usize).max(1))?;
+                    let last = at((*numbers.end() as usize).min(self.uids.len()))?;
+                    Some(first.0..=last.0)
+                })
+                .collect(),
+        }
+    }
+
     /// The messages that a set means, ascending; those that aren't there are left out.
     pub(super) fn chosen(&self, set: &SequenceSet, uid: bool) -> Vec<Uid> {
         let last = self.uids.last().map_or(0, |uid| uid.0);

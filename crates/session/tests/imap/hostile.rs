@@ -222,6 +222,53 @@ fn long_texts_are_sorted_and_threaded() {
     assert!(answer.contains("* THREAD (1 (2)(3))\r\n"), "{answer}");
 }
 
+/// As many sets and texts as a command may hold, each naming all of a mailbox with gaps.
+#[test]
+fn a_search_of_many_sets_is_exact() {
+    let store = FakeMailstore::new();
+    for number in 0..100 {
+        let flags = if number % 2 == 0 { "odd" } else { "even" };
+        store.deliver(
+            "INBOX",
+            format!("Subject: {flags}\r\n\r\nbody").as_bytes(),
+            base::Flags::default(),
+            None,
+        );
+    }
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    ask(&mut connection, "c STORE 1:* +FLAGS.SILENT (\\Deleted)");
+    ask(&mut connection, "d UID STORE 1:99,95 -FLAGS.SILENT (\\Deleted)");
+    ask(&mut connection, "e UID STORE 2,4,6,8 +FLAGS.SILENT (\\Deleted)");
+    ask(&mut connection, "f EXPUNGE");
+    // What is left: 1, 3, 5, 7, then 9 to 99.
+    let many = |key: &str| vec![key; 1900].join(" ");
+    for (key, expected) in [
+        ("1:3", "1 3 5"),
+        ("3:1", "1 3 5"),
+        ("95:*", "99"),
+        ("200:*", "99"),
+        ("*", "99"),
+        ("2,4", "3 7"),
+        ("96:4294967295", ""),
+        ("UID 2:5", "3 5"),
+        ("UID 98:4294967295", "98 99"),
+        ("UID 500:*", "99"),
+        ("NOT 3:*", "1 3"),
+        ("UID 1:4294967295 SUBJECT nothing", ""),
+    ] {
+        let answer = ask(&mut connection, &format!("g UID SEARCH {}", many(key)));
+        let wanted =
+            if expected.is_empty() { "* SEARCH\r\n".into() } else { format!("* SEARCH {expected}\r\n") };
+        assert!(answer.contains(&wanted) || answer.contains("g BAD too many"), "{key}: {answer}");
+        let answer = ask(&mut connection, &format!("h UID SEARCH {key}"));
+        assert!(answer.contains(&wanted), "{key}: {answer}");
+    }
+    ask(&mut connection, "i UID SEARCH RETURN (SAVE) 2:3");
+    let answer = ask(&mut connection, &format!("j UID SEARCH {}", many("$")));
+    assert!(answer.contains("* SEARCH 3 5\r\n"), "{answer}");
+}
+
 /// A thread as long as a hostile mailbox likes: no overflow, no endless walk.
 #[test]
 fn long_threads_are_threaded() {
