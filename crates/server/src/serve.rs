@@ -11,6 +11,7 @@ use crate::{inbound, reader};
 use base::{Limits, Resolver};
 use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
 use session::mail_session::MailSession;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub fn run(config: Config) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             error!(why, "cannot serve");
-            eprintln!("mailward: {why}");
+            // Not `eprintln`, which panics where the disk of standard error is full.
+            let _ = writeln!(std::io::stderr(), "mailward: {why}");
             ExitCode::FAILURE
         }
     }

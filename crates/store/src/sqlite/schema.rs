@@ -316,9 +316,7 @@ fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError
     let path = directory.join(FILE);
     for_owner_only(&path).map_err(|e| StoreError::Failed(format!("{}: {e}", path.display())))?;
     let mut connection = Connection::open(path)?;
-    // Pages can be given back to the disk only by a database that was made so.
-    connection
-        .execute_batch(&format!("PRAGMA page_size = {PAGE_OCTETS}; PRAGMA auto_vacuum = INCREMENTAL;"))?;
+    connection.execute_batch(&format!("PRAGMA page_size = {PAGE_OCTETS};"))?;
     let known = steps.len() as i64;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -331,6 +329,11 @@ fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError
              use that version, or restore a backup"
         );
         return Err(StoreError::Failed(message));
+    }
+    if version == 0 {
+        // Only a database that is made so can give pages back to the disk. Later this would only write, each time, and
+        // so keep a store on a full disk from opening.
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL;")?;
     }
     if version > 0 && version < known {
         snapshot(&connection, directory, version)?;
