@@ -377,6 +377,7 @@ fn snapshot(connection: &Connection, directory: &Path, version: i64) -> Result<(
     if partial.exists() {
         std::fs::remove_file(&partial).map_err(|e| StoreError::Failed(e.to_string()))?;
     }
+    for_owner_only(&partial).map_err(|e| StoreError::Failed(e.to_string()))?;
     connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()])?;
     let keep = || -> std::io::Result<()> {
         std::fs::File::open(&partial)?.sync_all()?;
@@ -416,6 +417,11 @@ mod tests {
         drop(third);
         assert_eq!(version(place.path()), 3);
         assert_eq!(version_of_snapshot(place.path()), 1);
+        for file in std::fs::read_dir(place.path()).unwrap() {
+            use std::os::unix::fs::PermissionsExt;
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        }
 
         let Err(StoreError::Failed(why)) = upgrade_to(place.path(), &["CREATE TABLE a (x)"]) else {
             panic!("a newer version was opened")
