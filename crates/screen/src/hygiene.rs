@@ -58,6 +58,35 @@ impl Check<Content> for HeaderSize {
     }
 }
 
+/// A header is made of lines that end with CRLF. Only BINARYMIME lets a bare CR, a bare LF or a NUL come this far
+/// (RFC 3030 §3 has no rule for headers), and readers differ in what they take for a field then.
+pub struct HeaderLines;
+
+impl Check<Content> for HeaderLines {
+    fn item(&self) -> Item {
+        Item::Hygiene
+    }
+
+    fn if_unsure(&self) -> Verdict {
+        Verdict::Pass
+    }
+
+    fn judge<'a>(&'a self, asked: &'a ContentEvidence<'_>) -> Judged<'a> {
+        let tree = &asked.mail.tree;
+        let end = tree.root().header().end;
+        let odd = tree.notes().iter().find(|note| {
+            matches!(note.kind, NoteKind::BareCr | NoteKind::BareLf | NoteKind::Nul) && note.at < end
+        });
+        let verdict = odd.map_or(Verdict::Pass, |note| {
+            refuse(
+                format!("{:?} in the header", note.kind),
+                Reply::new(550, (5, 6, 0), "Malformed message header"),
+            )
+        });
+        Box::pin(ready(Ok(verdict)))
+    }
+}
+
 /// A message has one From field (RFC 5322 §3.6): with two, one may be verified and the other shown. Mail from our
 /// own accounts must have it; mail from outside without any is only noted, since old mail is like that.
 pub struct OneFrom;

@@ -37,6 +37,7 @@ impl Checks {
         let content: Vec<Box<dyn Check<Content>>> = vec![
             Box::new(hygiene::Loop { most: settings.limits.received_fields }),
             Box::new(hygiene::HeaderSize),
+            Box::new(hygiene::HeaderLines),
             Box::new(hygiene::OneFrom),
         ];
         let recorded = |check| -> Box<dyn Check<Content>> { Box::new(record::Recorded(check)) };

@@ -6,6 +6,7 @@ use gate::{
 };
 use std::future::ready;
 use std::io;
+use wire::mime::NoteKind;
 use wire::mime::address::{self, Mailbox};
 
 /// The reverse-path of a logged-in account is its own. The null path is allowed: receipts are sent with it.
@@ -56,6 +57,11 @@ impl Check<Content> for OwnFrom {
 }
 
 fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync)) -> io::Result<Verdict> {
+    let tree = &asked.mail.tree;
+    if tree.has_note(NoteKind::HeaderTooLong) || tree.has_note(NoteKind::TooManyFields) {
+        // There may be further authors where nobody looked.
+        return Ok(Verdict::Refuse(not_yours("the header was not wholly read")));
+    }
     let authors = mailboxes(asked.mail, "From")?;
     if authors.is_empty() {
         return Ok(Verdict::Refuse(Finding::new(

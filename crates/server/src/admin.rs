@@ -7,6 +7,7 @@ use crate::control::{
 };
 use crate::server::Server;
 use base::{AccountId, Address, BoxFuture, Domain, MailId, Secret, Timestamp};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use store::{Account, AccountState, Alias, Directory, DirectoryError};
 
@@ -14,9 +15,12 @@ use store::{Account, AccountState, Alias, Directory, DirectoryError};
 const MOST_ENTRIES: usize = 100_000;
 
 /// The administrator's hand.
+#[derive(Clone)]
 pub struct Steward {
     server: Arc<Server>,
     quota: (Option<u64>, Option<u64>),
+    /// Held from reading an account's credentials to writing them: two changes at once must not undo each other.
+    changing: Arc<Mutex<()>>,
 }
 
 /// A request's outcome before it is put into words.
@@ -31,7 +35,7 @@ impl Admin for Steward {
 impl Steward {
     /// Over a running server; `quota` is what new accounts may keep, in octets and messages.
     pub fn new(server: Arc<Server>, quota: (Option<u64>, Option<u64>)) -> Self {
-        Steward { server, quota }
+        Steward { server, quota, changing: Arc::default() }
     }
 
     async fn answer(&self, request: Request) -> Outcome {
@@ -39,7 +43,7 @@ impl Steward {
             Request::AccountAdd { address, password } => self.add_account(&address, password).await,
             Request::AccountPassword { address, password } => self.set_password(&address, password).await,
             other => {
-                let (server, this) = (self.server.clone(), Steward::new(self.server.clone(), self.quota));
+                let (server, this) = (self.server.clone(), self.clone());
                 let work = tokio::task::spawn_blocking(move || this.answer_blocking(other, &server));
                 work.await.map_err(|error| error.to_string())?
             }
@@ -139,8 +143,10 @@ impl Steward {
     }
 
     async fn set_password(&self, address: &str, password: Password) -> Outcome {
-        let account = self.account(address)?;
+        self.account(address)?;
         let fresh = self.credentials(password).await?;
+        let _changing = self.changing.lock();
+        let account = self.account(address)?;
         let mut credentials = Credentials::from_bytes(&account.credentials).unwrap_or_default();
         credentials.take_password(fresh);
         self.put_credentials(&account, &credentials)?;
@@ -189,6 +195,7 @@ impl Steward {
     }
 
     fn add_app_password(&self, address: &str, label: &str) -> Outcome {
+        let _changing = self.changing.lock();
         let account = self.account(address)?;
         let mut credentials = Credentials::from_bytes(&account.credentials).map_err(|e| e.to_string())?;
         if credentials.app_passwords().iter().any(|app| app.label == label) {
@@ -211,6 +218,7 @@ impl Steward {
     }
 
     fn revoke_app_password(&self, address: &str, label: &str) -> Outcome {
+        let _changing = self.changing.lock();
         let account = self.account(address)?;
         let mut credentials = Credentials::from_bytes(&account.credentials).map_err(|e| e.to_string())?;
         let id = credentials.app_passwords().iter().find(|app| app.label == label).map(|app| app.id);

@@ -60,6 +60,10 @@ impl Waiter {
         changes: Option<&mut watch::Receiver<()>>,
     ) -> io::Result<Waited> {
         let began = Instant::now();
+        // A peer that always has something to say is stopped all the same.
+        if *self.stop.borrow() || login.as_ref().is_some_and(|login| login.is_over()) {
+            return Ok(Waited::Stop);
+        }
         let read = |count| if count == 0 { Waited::End } else { Waited::Octets };
         if self.near
             && let Some(count) = look(connection, octets).await
@@ -111,4 +115,33 @@ pub async fn send(connection: &mut Connection, octets: &[u8]) -> io::Result<()> 
 pub fn release(octets: &mut Vec<u8>) {
     octets.clear();
     octets.shrink_to(KEPT_BUFFER);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpStream};
+
+    /// Whether it was near or not, a peer that never falls silent hears of a stop.
+    #[tokio::test]
+    async fn a_busy_peer_is_stopped() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut connection = Connection::new(listener.accept().await.unwrap().0, None).unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let mut waiter = Waiter::new(&stopping);
+        let mut octets = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        for near in [false, true] {
+            waiter.near = near;
+            stop.send_replace(false);
+            peer.try_write(b"NOOP\r\n").unwrap();
+            let waited = waiter.wait(&mut connection, &mut octets, deadline, None, None).await;
+            assert!(matches!(waited, Ok(Waited::Octets)));
+            peer.try_write(b"NOOP\r\n").unwrap();
+            stop.send_replace(true);
+            let waited = waiter.wait(&mut connection, &mut octets, deadline, None, None).await;
+            assert!(matches!(waited, Ok(Waited::Stop)));
+        }
+    }
 }

@@ -13,6 +13,9 @@ pub fn start(config: &Config) -> Result<(), String> {
         .with_env_filter(filter)
         .with_timer(Utc)
         .with_ansi(false)
+        // Where the log's disk is full or its pipe is gone, a line is lost. Saying so on standard error, as is usual,
+        // would panic there, and with it whoever had something to log.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => lines.try_init().map_err(|e| e.to_string()),

@@ -25,6 +25,11 @@ impl Login {
         &self.account
     }
 
+    /// Whether the log-in counts no more.
+    pub fn is_over(&self) -> bool {
+        self.guard.is_revoked()
+    }
+
     /// Ready when the log-in counts no more: a new password, a revocation, a suspension.
     pub async fn ended(&mut self) {
         self.guard.revoked().await;

@@ -134,7 +134,7 @@ impl Mailstore for AccountMail {
 
     fn room_for(&self, octets: u64) -> Result<(), MailError> {
         if !self.store.has_room() {
-            return Err(unavailable("the disk is nearly full"));
+            return Err(mail_error(StoreError::DiskFull));
         }
         let quota = self.store.quota(self.account.id)?;
         let octets_over = quota.octets_limit.is_some_and(|limit| quota.octets.saturating_add(octets) > limit);
@@ -233,7 +233,10 @@ fn mail_error(error: StoreError) -> MailError {
         StoreError::OverQuota(_) => MailError::OverQuota,
         StoreError::Gone => MailError::NoMailbox,
         StoreError::Busy => unavailable("too much is under way"),
-        StoreError::DiskFull => unavailable("the disk is full"),
+        StoreError::DiskFull => {
+            tracing::warn!("a message was not stored: the disk is full");
+            MailError::Limit("the server's disk is full, please try again later")
+        }
         StoreError::Closed => unavailable("shutting down"),
         StoreError::Failed(why) => MailError::Unavailable(why),
     }

@@ -144,6 +144,10 @@ impl Client {
                 session.read_ahead();
                 return Ok(());
             }
+            // A long answer ends with the log-in; there may be no place in it for a last word.
+            if self.login.as_ref().is_some_and(Login::is_over) {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{inbound, reader};
 use base::{Limits, Resolver};
 use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
 use session::mail_session::MailSession;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub fn run(config: Config) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             error!(why, "cannot serve");
-            eprintln!("mailward: {why}");
+            // Not `eprintln`, which panics where the disk of standard error is full.
+            let _ = writeln!(std::io::stderr(), "mailward: {why}");
             ExitCode::FAILURE
         }
     }
@@ -166,9 +168,8 @@ fn authenticator(config: &Config, store: Arc<dyn Store>) -> Result<Authenticator
     let (memory, passes) = (config.auth.argon2_memory_kib, config.auth.argon2_passes);
     let cost =
         Cost::new(memory, passes, 1).ok_or("auth.argon2_memory and auth.argon2_passes don't go together")?;
-    let default_domain = config.hostname.to_string();
     let remember = config.auth.remember;
-    let settings = auth::Settings { cost, policy, remember, secret, default_domain };
+    let settings = auth::Settings { cost, policy, remember, secret };
     Ok(Authenticator::new(Arc::new(Accounts(store)), pool, settings))
 }
 
@@ -182,6 +183,10 @@ impl auth::Logins for Accounts {
 
     fn epoch(&self, account: base::AccountId) -> Result<Option<u64>, String> {
         auth::Logins::epoch(self.0.directory(), account)
+    }
+
+    fn domains(&self) -> Result<Vec<String>, String> {
+        auth::Logins::domains(self.0.directory())
     }
 }
 

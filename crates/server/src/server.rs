@@ -110,10 +110,34 @@ pub type Drops = Box<dyn FnMut(&[u8], &[u8]) -> bool + Send>;
 fn authserv_id(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     let mut rest = text.trim_start();
-    while let Some(comment) = rest.strip_prefix('(') {
-        rest = comment.split_once(')').map_or("", |(_, after)| after).trim_start();
+    while rest.starts_with('(') {
+        rest = behind_comment(rest).trim_start();
     }
-    rest.split([';', ' ', '\t', '\r', '\n', '(', '/']).next().unwrap_or_default().trim_matches('"').to_owned()
+    let Some(quoted) = rest.strip_prefix('"') else {
+        return rest.split([';', ' ', '\t', '\r', '\n', '(', '/']).next().unwrap_or_default().to_owned();
+    };
+    let mut id = String::new();
+    let mut characters = quoted.chars();
+    while let Some(c) = characters.next().filter(|c| *c != '"') {
+        id.extend(if c == '\\' { characters.next() } else { Some(c) });
+    }
+    id
+}
+
+/// What follows the comment that a text begins with; they nest (RFC 5322 §3.2.2).
+fn behind_comment(text: &str) -> &str {
+    let (mut depth, mut escaped) = (0, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '(' => depth += 1,
+            ')' if depth == 1 => return &text[at + 1..],
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    ""
 }
 
 /// An account, asked about addresses.
@@ -126,5 +150,29 @@ impl Owner {
     /// Whether the account may send from the address. Not knowing is a no.
     pub fn owns(&self, address: &Address) -> bool {
         self.store.directory().may_send_as(self.account, address).unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8601 §2.2, §5: however a stranger writes our name, it is ours.
+    #[test]
+    fn authserv_ids() {
+        for (value, expected) in [
+            ("mail.example.test; none", "mail.example.test"),
+            (" mail.example.test 1; spf=pass", "mail.example.test"),
+            ("\r\n\t(c) mail.example.test;", "mail.example.test"),
+            ("(a (b) c) mail.example.test;", "mail.example.test"),
+            ("(\\)) (x)mail.example.test(y);", "mail.example.test"),
+            ("\"mail.example.test\"; spf=pass", "mail.example.test"),
+            ("\"mail\\.example.test\" ;", "mail.example.test"),
+            ("other.test; (mail.example.test)", "other.test"),
+            ("(never closed mail.example.test", ""),
+            ("", ""),
+        ] {
+            assert_eq!(authserv_id(value.as_bytes()), expected, "{value}");
+        }
     }
 }

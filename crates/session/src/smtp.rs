@@ -15,6 +15,7 @@
 //! want octets, and replies of pipelined commands gather until there is nothing more to do without the peer, so a
 //! group of commands in one packet is answered in one packet (RFC 2920 §3.2).
 
+pub mod client;
 mod commands;
 mod content;
 mod login;

@@ -1,13 +1,15 @@
 //! What the vault costs: `cargo run --release -p store --example vault_bench -- FOLDER`. FOLDER must lie on the disk
 //! that is to be measured; what is made in it is removed.
 
-use base::{DomainId, Limits};
+use base::{DomainId, Limits, MailId};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use store::Settings;
 use store::vault::{BlobId, Body, Vault};
 use wire::mime::Tree;
+
+const MAIL: MailId = MailId(1);
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -91,6 +93,7 @@ fn messages(vault: &Vault) -> Outcome<()> {
             Ok(())
         })?;
         let sealed = vault.seal_message(&message, &tree, DomainId(1), &|_| None).map_err(failed)?;
+        let layout = vault.seal_layout(MAIL, &sealed).map_err(failed)?;
         let known: Option<BlobId> = sealed.attachments.first().map(|attachment| attachment.blob);
         if known.is_some() {
             time(&format!("seal, {what} that is known"), count, || {
@@ -99,13 +102,13 @@ fn messages(vault: &Vault) -> Outcome<()> {
             })?;
         }
         time(&format!("open, {what}"), count * 5, || {
-            black_box(vault.open_message(&sealed.body, &sealed.layout).map_err(failed)?);
+            black_box(vault.open_message(MAIL, &sealed.body, &layout).map_err(failed)?);
             Ok(())
         })?;
         let mut out = Vec::new();
         time(&format!("open and read, {what}"), count, || {
             out.clear();
-            let open = vault.open_message(&sealed.body, &sealed.layout).map_err(failed)?;
+            let open = vault.open_message(MAIL, &sealed.body, &layout).map_err(failed)?;
             open.read(0..open.len(), &mut out)?;
             Ok(())
         })?;
@@ -168,11 +171,12 @@ fn large(vault: &Vault) -> Outcome<()> {
         Ok(())
     })?;
     let Some(sealed) = sealed else { return Ok(()) };
+    let layout = vault.seal_layout(MAIL, &sealed).map_err(failed)?;
     let mut out = Vec::new();
     let mut read = |what: &str, from: u64, to: u64| {
         time(what, 1, || {
             out.clear();
-            let open = vault.open_message(&sealed.body, &sealed.layout).map_err(failed)?;
+            let open = vault.open_message(MAIL, &sealed.body, &layout).map_err(failed)?;
             Ok(open.read(from..to, &mut out)?)
         })
     };

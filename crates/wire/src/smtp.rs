@@ -1,4 +1,5 @@
-//! SMTP as it stands on the wire, the server's side: command lines, DATA and BDAT content.
+//! SMTP as it stands on the wire: command lines and DATA and BDAT content for the server's side, replies and outgoing
+//! content for the client's.
 //!
 //! Nothing here resynchronises on a bare CR or LF: a line ends with CRLF, a message with CRLF.CRLF, and nothing
 //! else does, so that no two readers can differ about where a message ends.
@@ -6,7 +7,11 @@
 mod command;
 mod content;
 mod line;
+mod reply;
+mod writer;
 
 pub use command::{Body, ClientName, Command, CommandError, ForwardPath, Mail};
 pub use content::{ChunkReader, DataReader, Event, Fault};
 pub use line::{Line, read_line};
+pub use reply::{Heard, NotAReply, ReplyReader};
+pub use writer::TextWriter;

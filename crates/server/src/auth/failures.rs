@@ -2,7 +2,7 @@
 
 use net::Block;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::{Duration, Instant};
 
 /// How failed log-ins are slowed and banned.
@@ -42,13 +42,20 @@ const MOST: usize = 50_000;
 pub struct Failures {
     policy: Policy,
     blocks: Table<Block>,
-    pairs: Table<(Block, String)>,
+    /// Names by a keyed hash: they are as long as strangers like.
+    pairs: Table<(Block, u64)>,
+    names: RandomState,
 }
 
 impl Failures {
     /// None yet.
     pub fn new(policy: Policy) -> Self {
-        Failures { policy, blocks: Table(HashMap::new()), pairs: Table(HashMap::new()) }
+        Failures {
+            policy,
+            blocks: Table(HashMap::new()),
+            pairs: Table(HashMap::new()),
+            names: RandomState::new(),
+        }
     }
 
     /// Whether a block is banned now.
@@ -60,7 +67,7 @@ impl Failures {
     /// device that tries its old password again and again is slowed, but bans nobody behind the same address.
     pub fn failed(&mut self, block: Block, name: &str, attempt: Option<[u8; 32]>, now: Instant) -> Duration {
         let policy = self.policy;
-        let pair = self.pairs.record((block, name.to_owned()), now);
+        let pair = self.pairs.record((block, self.names.hash_one(name)), now);
         let by_pair = pair.count(now, policy.forgive);
         let record = self.blocks.record(block, now);
         let by_block = record.count(now, policy.forgive);
@@ -85,7 +92,7 @@ impl Failures {
     /// or a guesser could wash itself clean with an account of its own.
     pub fn succeeded(&mut self, block: Block, name: &str) {
         if !self.pairs.0.is_empty() {
-            self.pairs.0.remove(&(block, name.to_owned()));
+            self.pairs.0.remove(&(block, self.names.hash_one(name)));
         }
     }
 }

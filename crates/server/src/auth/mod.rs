@@ -6,8 +6,8 @@
 //! - Guessing: every wrong attempt is answered later than the one before, per address block and per account and
 //!   block, and a block that goes on is banned for a while ([`failures`]). An account itself is never locked: its
 //!   owner logs in from elsewhere as always.
-//! - Finding out who exists: an unknown name costs the same Argon2id hash as a wrong password, and has a SCRAM salt
-//!   of its own that stays the same.
+//! - Finding out who exists: an unknown name costs the same Argon2id hash as a wrong password, one for many at once
+//!   as there, and has a SCRAM salt of its own that stays the same however the name is written.
 //! - Being kept busy: hashes run on a few threads with a bounded queue ([`hashing`]); a full queue is a temporary
 //!   failure. A log-in that was verified is remembered for minutes under a keyed hash ([`cache`]).
 //! - A stolen log-in: what raises an account's epoch (a new password, a revoked app password, suspension) makes
@@ -25,7 +25,7 @@ pub use hashing::{Busy, Cost, HashPool};
 pub use sessions::{SessionGuard, Sessions};
 
 use crate::random;
-use base::{AccountId, Secret};
+use base::{AccountId, Address, Secret};
 use cache::LoginCache;
 use failures::Failures;
 use hmac::{Hmac, KeyInit, Mac};
@@ -63,6 +63,9 @@ pub trait Logins: Send + Sync {
 
     /// An account's epoch; `None` where it is suspended or gone.
     fn epoch(&self, account: AccountId) -> Result<Option<u64>, String>;
+
+    /// Our domains, always in the same order.
+    fn domains(&self) -> Result<Vec<String>, String>;
 }
 
 impl<D: store::directory::Directory + ?Sized> Logins for D {
@@ -79,6 +82,11 @@ impl<D: store::directory::Directory + ?Sized> Logins for D {
     fn epoch(&self, account: AccountId) -> Result<Option<u64>, String> {
         let found = self.account(account).map_err(|error| error.to_string())?;
         Ok(found.filter(|account| account.state == store::AccountState::Active).map(|account| account.epoch))
+    }
+
+    fn domains(&self) -> Result<Vec<String>, String> {
+        let found = store::directory::Directory::domains(self).map_err(|error| error.to_string())?;
+        Ok(found.into_iter().map(|domain| domain.name.to_string()).collect())
     }
 }
 
@@ -122,8 +130,6 @@ pub struct Settings {
     pub remember: Duration,
     /// A secret kept across restarts: the fake salts of unknown names are made from it.
     pub secret: [u8; 32],
-    /// Completes log-in names that have no domain, as the directory would.
-    pub default_domain: String,
 }
 
 /// Checks log-ins. One for the whole server.
@@ -170,12 +176,12 @@ impl Authenticator {
         let block = self.admit(peer, now)?;
         let login = self.logins.login(name).map_err(Refusal::Unavailable)?;
         let verified = match &login {
-            Some(login) => self.verify(login, password, now).await,
-            None => self.verify_hash(self.dummy.clone(), password).await.map(|_| None),
+            Some(login) => self.verify(login, password, now).await.map_err(|Busy| busy())?,
+            None => self.verify_nobody(name, password).await?,
         };
-        match (verified.map_err(|Busy| busy())?, login) {
+        match (verified, login) {
             (Some(logged_in), Some(login)) if login.active => {
-                self.failures.lock().succeeded(block, &self.full_name(name));
+                self.failures.lock().succeeded(block, &written_alike(name));
                 Ok(logged_in)
             }
             _ => {
@@ -193,20 +199,26 @@ impl Authenticator {
         now: Instant,
     ) -> Result<(ScramKeys, ScramTicket), Refusal> {
         self.admit(peer, now)?;
-        let login = self.logins.login(name).map_err(Refusal::Unavailable)?;
+        let mut login = self.logins.login(name).map_err(Refusal::Unavailable)?;
+        let found = login.is_some();
+        let mut name = written_alike(name);
+        if !found {
+            name = self.completed(name)?;
+            login = self.logins.login(&name).map_err(Refusal::Unavailable)?;
+        }
         let real = login.and_then(|login| {
             let keys = Credentials::from_bytes(&login.credentials).ok()?.scram_keys()?;
             Some((login, keys))
         });
-        let Some((login, keys)) = real else { return Ok((self.fake_keys(name), ScramTicket(None))) };
-        match login.active {
+        let Some((login, keys)) = real else { return Ok((self.fake_keys(&name), ScramTicket(None))) };
+        match login.active && found {
             true => {
                 let found = LoggedIn { account: login.account, epoch: login.epoch, app_password: None };
                 Ok((keys, ScramTicket(Some(found))))
             }
             // The same salt as ever, and no proof is right.
             false => {
-                let fake = self.fake_keys(name);
+                let fake = self.fake_keys(&name);
                 Ok((ScramKeys { salt: keys.salt, iterations: keys.iterations, ..fake }, ScramTicket(None)))
             }
         }
@@ -224,7 +236,7 @@ impl Authenticator {
         if let Some(found) = ticket.0
             && self.logins.epoch(found.account).map_err(Refusal::Unavailable)? == Some(found.epoch)
         {
-            self.failures.lock().succeeded(block, &self.full_name(name));
+            self.failures.lock().succeeded(block, &written_alike(name));
             return Ok(found);
         }
         Err(self.wrong(block, name, None, now))
@@ -283,6 +295,14 @@ impl Authenticator {
         Ok(right.then_some(logged_in))
     }
 
+    /// Costs what [`Self::verify`] costs, for a name that nobody has: attempts at once share a hash here as there.
+    async fn verify_nobody(&self, name: &str, password: &Secret) -> Result<Option<LoggedIn>, Refusal> {
+        let name = self.completed(written_alike(name))?;
+        let key = self.keyed(&[b"nobody", name.as_bytes(), password.expose()]);
+        let _ = self.verify_once(key, self.dummy.clone(), password).await.map_err(|Busy| busy())?;
+        Ok(None)
+    }
+
     /// [`Self::verify_hash`], joined to one of the same log-in that is under way.
     async fn verify_once(&self, key: [u8; 32], hash: Arc<str>, password: &Secret) -> Result<bool, Busy> {
         let (send, receive) = watch::channel(None);
@@ -314,18 +334,25 @@ impl Authenticator {
     }
 
     fn wrong(&self, block: Block, name: &str, attempt: Option<[u8; 32]>, now: Instant) -> Refusal {
-        let delay = self.failures.lock().failed(block, &self.full_name(name), attempt, now);
+        let delay = self.failures.lock().failed(block, &written_alike(name), attempt, now);
         Refusal::Wrong { delay }
     }
 
-    /// A log-in name as failures are counted and fake salts are made by: whole, and in one case.
-    fn full_name(&self, name: &str) -> String {
-        let name = name.to_lowercase();
-        if name.contains('@') { name } else { format!("{name}@{}", self.settings.default_domain) }
+    /// A bare name that nobody has, made whole with one of our domains, always the same one: a bare name that somebody
+    /// has answers like one whole name too.
+    fn completed(&self, name: String) -> Result<String, Refusal> {
+        if name.contains('@') {
+            return Ok(name);
+        }
+        let domains = self.logins.domains().map_err(Refusal::Unavailable)?;
+        let [a, b, c, d, ..] = keyed(&self.settings.secret, &[b"home", name.as_bytes()]);
+        let place = (u32::from_be_bytes([a, b, c, d]) as usize).checked_rem(domains.len());
+        let home = place.and_then(|place| domains.get(place));
+        Ok(home.map_or(name.clone(), |domain| format!("{name}@{domain}")))
     }
 
     fn fake_keys(&self, name: &str) -> ScramKeys {
-        let name = self.full_name(name);
+        let name = written_alike(name);
         let part = |label: &[u8]| keyed(&self.settings.secret, &[label, name.as_bytes()]);
         ScramKeys {
             salt: part(b"salt").into_iter().take(credentials::SALT).collect(),
@@ -349,6 +376,14 @@ struct Verifying<'a> {
 impl Drop for Verifying<'_> {
     fn drop(&mut self) {
         self.of.verifying.lock().remove(&self.key);
+    }
+}
+
+/// A log-in name as failures are counted and fake salts are made by: the same for all that the directory takes for one.
+fn written_alike(name: &str) -> String {
+    match Address::parse(name) {
+        Ok(address) => format!("{}@{}", address.local.folded(), address.host),
+        Err(_) => name.to_lowercase(),
     }
 }
 

@@ -61,7 +61,6 @@ impl SessionGuard {
     }
 
     /// Whether the log-in counts no more.
-    #[cfg(test)]
     pub fn is_revoked(&self) -> bool {
         self.current.as_ref().is_some_and(|current| *current.borrow() > self.epoch)
     }

@@ -22,8 +22,18 @@ impl Logins for Fake {
     fn login(&self, name: &str) -> Result<Option<Login>, String> {
         match self.broken.load(Ordering::Relaxed) {
             true => Err("broken".into()),
-            false => Ok(self.accounts.lock().get(&name.to_lowercase()).cloned()),
+            false => {
+                let (accounts, name) = (self.accounts.lock(), written_alike(name));
+                let is_it = |known: &&String| **known == name || known.split_once('@').unwrap().0 == name;
+                let mut found = accounts.keys().filter(is_it);
+                let only = found.next().filter(|_| found.next().is_none());
+                Ok(only.and_then(|name| accounts.get(name)).cloned())
+            }
         }
+    }
+
+    fn domains(&self) -> Result<Vec<String>, String> {
+        Ok(["a.test", "example.test", "z.test"].map(String::from).into())
     }
 
     fn epoch(&self, account: AccountId) -> Result<Option<u64>, String> {
@@ -50,13 +60,7 @@ fn peer(text: &str) -> IpAddr {
 const REMEMBER: Duration = Duration::from_secs(600);
 
 fn settings() -> Settings {
-    Settings {
-        cost: cheap(),
-        policy: Policy::default(),
-        remember: REMEMBER,
-        secret: [7; 32],
-        default_domain: "example.test".into(),
-    }
+    Settings { cost: cheap(), policy: Policy::default(), remember: REMEMBER, secret: [7; 32] }
 }
 
 /// An authenticator that knows alice (`secret`) and bob (suspended, `secret`).
@@ -144,6 +148,16 @@ async fn connections_of_one_client_share_a_hash() {
     let one = || auth.check_password(ALICE, &password, peer("::1"), now);
     let (a, b, c, d, e, f) = tokio::join!(one(), one(), one(), one(), one(), one());
     assert!([a, b, c, d, e, f].iter().all(Result::is_ok));
+
+    // A wrong password does likewise, and a name that nobody has: or it could be told from the others.
+    for name in [ALICE, BOB, "ghost@example.test", "ghost"] {
+        let wrong = secret("wrong");
+        let one = || auth.check_password(name, &wrong, peer("::1"), now);
+        let (a, b, c, d, e) = tokio::join!(one(), one(), one(), one(), one());
+        for outcome in [a, b, c, d, e] {
+            delay(outcome);
+        }
+    }
 }
 
 #[tokio::test]
@@ -262,7 +276,7 @@ fn scram_verifiers_and_fakes() {
 
     let ghost = keys("ghost@example.test");
     assert_eq!((ghost.iterations, ghost.salt.len()), (real.iterations, real.salt.len()));
-    for other in ["ghost@example.test", "Ghost@Example.test", "ghost"] {
+    for other in ["ghost@example.test", "Ghost@Example.test", "\"ghost\"@example.test"] {
         assert_eq!(keys(other).salt, ghost.salt);
     }
     assert_ne!(keys("ghost2@example.test").salt, ghost.salt);
@@ -271,6 +285,28 @@ fn scram_verifiers_and_fakes() {
     let without = Credentials::new(&Secret::new("another"), &cheap(), false);
     fake.set(ALICE, 2, true, &without);
     assert_ne!(keys(ALICE).salt, real.salt);
+}
+
+/// Whoever asks for a name in all its forms sees the same of one that exists and of one that doesn't: the bare name
+/// has the salt of just one whole name.
+#[test]
+fn the_forms_of_a_name_tell_nothing() {
+    let (fake, auth, now) = scene();
+    let credentials = || Credentials::new(&secret("secret"), &cheap(), true);
+    fake.set("carol@a.test", 1, true, &credentials());
+    fake.set("dora@a.test", 1, true, &credentials());
+    fake.set("dora@z.test", 1, true, &credentials());
+    let salt = |name: &str| auth.scram_keys(name, LOCAL, now).unwrap().0.salt;
+    let ghosts = (0..20).map(|n| format!("ghost{n}"));
+    for name in ["alice", "bob", "carol", "dora"].map(String::from).into_iter().chain(ghosts) {
+        let whole = fake.domains().unwrap().into_iter().map(|domain| format!("{name}@{domain}"));
+        let same: Vec<String> = whole.filter(|whole| salt(whole) == salt(&name)).collect();
+        assert_eq!(same.len(), 1, "{name}: {same:?}");
+        let quoted = same[0].replacen(&name, &format!("\"{name}\""), 1).to_uppercase();
+        assert_eq!(salt(&quoted), salt(&name), "{quoted}");
+    }
+    // A name that two have is nobody's.
+    assert_eq!(auth.scram_keys("dora", LOCAL, now).unwrap().1, ScramTicket(None));
 }
 
 #[test]

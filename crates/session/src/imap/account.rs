@@ -24,6 +24,8 @@ pub(super) struct Account {
     pub(super) config: Arc<Config>,
     pub(super) store: Arc<dyn Mailstore>,
     pub(super) enabled: Enabled,
+    /// Whether the client, aware of CONDSTORE, was told where its mailbox stands.
+    pub(super) modseq_told: bool,
     pub(super) view: Option<Box<View>>,
     task: Option<Box<Task>>,
     /// The tag of the IDLE that goes on.
@@ -79,7 +81,7 @@ pub(super) enum Step {
     /// The output is full, or it is time for others.
     More,
     /// The command is done.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// What was begun can't be finished, for this reason (for the log): the connection has to end.
     Abort(String),
 }
@@ -146,6 +148,7 @@ impl Account {
             config,
             store,
             enabled: Enabled::default(),
+            modseq_told: false,
             view: None,
             task: None,
             idle: None,
@@ -362,7 +365,7 @@ impl Account {
         };
         let outcome = match step {
             Ok(Step::More) => return Some(task),
-            Ok(Step::Done(outcome)) => outcome,
+            Ok(Step::Done(outcome)) => *outcome,
             Ok(Step::Abort(why)) => {
                 self.fault = Some(why);
                 self.over = true;
@@ -385,7 +388,12 @@ impl Account {
         if let Err(error) = self.update(manner.expunges, &outcome.own, &mut outcome.tell) {
             self.lost(error);
         }
-        let Outcome { mut completion, tell, .. } = outcome;
+        let Outcome { mut completion, mut tell, .. } = outcome;
+        if self.enabled.condstore && !std::mem::replace(&mut self.modseq_told, true) {
+            // RFC 7162 §3.1: the first command that enables it, with a mailbox selected.
+            let stands = self.view.as_ref().map(|view| view.held.unwrap_or(view.since));
+            tell.highest = tell.highest.or(stands);
+        }
         if let (Some(Code::HighestModSeq(modseq)), Some(view)) = (&mut completion.code, &self.view) {
             // Only now is it known what was told.
             *modseq = view.since;

@@ -23,6 +23,10 @@ const ROWS: usize = 20_000;
 /// Rows prepared before their messages are opened.
 const AHEAD: usize = 64;
 
+/// Lists of header fields that are taken from a row; more come out of the opened message piece by piece, as each may
+/// be as large as the whole header.
+const ROW_HEADS: usize = 4;
+
 /// A FETCH that goes on.
 pub(super) struct Fetching {
     uid: bool,
@@ -121,7 +125,9 @@ impl Fetching {
     }
 
     pub(super) fn step(&mut self, account: &mut Account, out: &mut Vec<u8>) -> Result<Step, Completion> {
-        let Some(view) = &mut account.view else { return Ok(Step::Done(Outcome::ok("FETCH completed"))) };
+        let Some(view) = &mut account.view else {
+            return Ok(Step::Done(Outcome::ok("FETCH completed").into()));
+        };
         let store = &*account.store;
         while out.len() < RUN_OCTETS {
             if let Some(current) = &mut self.current {
@@ -141,7 +147,7 @@ impl Fetching {
             } else {
                 let done = self.outcome();
                 account.fault = self.mark_seen(store, view).or(account.fault.take());
-                return Ok(Step::Done(done));
+                return Ok(Step::Done(done.into()));
             }
         }
         account.fault = self.mark_seen(store, view).or(account.fault.take());
@@ -155,6 +161,11 @@ impl Fetching {
         let wanted = uids.get(*at..end).unwrap_or_default();
         let mut last = None;
         let mut scratch = Vec::new();
+        // Octets of begun answers, kept while the client takes what comes before them.
+        let mut begun_octets = 0;
+        let is_full = |out: &Vec<u8>, ready: &VecDeque<Ready>, begun_octets: usize| {
+            out.len() >= RUN_OCTETS || ready.len() >= AHEAD || begun_octets >= RUN_OCTETS
+        };
         store.scan(view.mailbox, wanted, plan.columns, &mut |row| {
             *found += 1;
             last = Some(row.uid);
@@ -169,16 +180,17 @@ impl Fetching {
                 } else {
                     let mut begun = Vec::new();
                     plan.begin(number, row, view, &mut begun, &mut scratch);
+                    begun_octets += begun.len();
                     let seen = row.flags.has(Flag::Seen);
                     ready.push_back(Ready { uid: row.uid, mail: row.mail, begun, seen });
                 }
             }
-            match out.len() >= RUN_OCTETS || ready.len() >= AHEAD {
+            match is_full(out, ready, begun_octets) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         })?;
-        let full = out.len() >= RUN_OCTETS || ready.len() >= AHEAD;
+        let full = is_full(out, ready, begun_octets);
         *at = match last.filter(|_| full) {
             Some(last) => uids.partition_point(|uid| *uid <= last),
             None => end,
@@ -252,6 +264,7 @@ impl Plan {
     fn new(fetch: &Fetch, wants_modseq: bool) -> Self {
         let mut items = Vec::new();
         let mut parts = Vec::new();
+        let mut heads = 0;
         if fetch.uid {
             items.push(Item::Uid);
         }
@@ -270,8 +283,11 @@ impl Plan {
                 FetchItem::EmailId => items.push(Item::EmailId),
                 FetchItem::ThreadId => items.push(Item::ThreadId),
                 FetchItem::SaveDate => items.push(Item::SaveDate),
-                item => match head_item(item) {
-                    Some(head) => items.push(head),
+                item => match head_item(item).filter(|_| heads < ROW_HEADS) {
+                    Some(head) => {
+                        heads += 1;
+                        items.push(head);
+                    }
                     None => parts.extend(Part::new(item)),
                 },
             }
@@ -397,7 +413,7 @@ impl Current {
             }
             None => {
                 *unknown_encoding = true;
-                out.extend_from_slice(b"NIL");
+                out.extend_from_slice(part.nothing());
             }
         }
         Ok(false)

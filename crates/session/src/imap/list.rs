@@ -54,7 +54,7 @@ impl Listing {
         while out.len() < RUN_OCTETS {
             let Some(name) = self.names.next() else {
                 let text = if self.command == "LIST" { "LIST completed" } else { "LSUB completed" };
-                return Ok(Step::Done(Outcome::ok(text)));
+                return Ok(Step::Done(Outcome::ok(text).into()));
             };
             self.line(account, &name, out);
             if let Some(mailbox) = name.info.mailbox.filter(|_| !self.returns.status.is_empty()) {

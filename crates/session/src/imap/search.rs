@@ -104,7 +104,14 @@ impl Searching {
     }
 
     pub(super) fn sort(account: &mut Account, sort: Sort) -> Result<Self, Completion> {
-        let hits = Hits::Sort { keys: sort.keys, found: Vec::new() };
+        let mut keys: Vec<SortKey> = Vec::new();
+        for key in sort.keys {
+            // Behind itself a key changes nothing.
+            if !keys.iter().any(|before| before.by == key.by) {
+                keys.push(key);
+            }
+        }
+        let hits = Hits::Sort { keys, found: Vec::new() };
         Searching::new(account, sort.uid, &sort.key, hits)
     }
 
@@ -122,7 +129,7 @@ impl Searching {
             Hits::Thread { .. } => true,
         };
         let columns = Columns { summary: for_answer || test.needs_summary() };
-        let uids = match test.narrow() {
+        let uids = match test.narrow(view) {
             Some(few) => few.into_iter().filter(|uid| view.sequence(*uid).is_some()).collect(),
             None => view.uids().to_vec(),
         };
@@ -147,11 +154,12 @@ impl Searching {
             return Ok(Step::More);
         }
         self.answer(view, account.enabled, out);
-        Ok(Step::Done(Outcome::ok(match self.hits {
+        let text = match self.hits {
             Hits::Search { .. } => "SEARCH completed",
             Hits::Sort { .. } => "SORT completed",
             Hits::Thread { .. } => "THREAD completed",
-        })))
+        };
+        Ok(Step::Done(Outcome::ok(text).into()))
     }
 
     /// Tests rows.

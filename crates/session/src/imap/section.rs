@@ -80,6 +80,11 @@ impl Part {
         &self.label
     }
 
+    /// What stands for the item where there is nothing to tell: RFC 3516 §7 has a size that is a number always.
+    pub(super) fn nothing(&self) -> &'static [u8] {
+        if let What::BinarySize(_) = self.what { b"0" } else { b"NIL" }
+    }
+
     /// Finds the item's octets. `Ok(None)`: the transfer encoding isn't known (RFC 3516 §4.3).
     pub(super) fn open(&self, message: &dyn Message) -> Result<Option<Content>, MailError> {
         let tree = message.tree();
@@ -112,8 +117,7 @@ impl Part {
     fn open_binary(&self, message: &dyn Message, part: &[u32]) -> Result<Option<Content>, MailError> {
         let tree = message.tree();
         let Some(found) = tree.find(part).and_then(|id| tree.get(id)) else {
-            let is_size = matches!(self.what, What::BinarySize(_));
-            return Ok(Some(if is_size { Content::Short(b"0".to_vec()) } else { nil() }));
+            return Ok(Some(Content::Short(self.nothing().to_vec())));
         };
         let source = if part.is_empty() { found.whole() } else { found.body() };
         let encoding =

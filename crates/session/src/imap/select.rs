@@ -29,6 +29,7 @@ impl Account {
             info.mailbox.ok_or_else(|| Completion::no("no such mailbox").code(Code::NonExistent))?;
         let opened = self.store.open(mailbox)?;
         self.describe(&info, &opened, select.read_only, out);
+        self.modseq_told |= self.enabled.condstore;
         let status = opened.status;
         let mut view = View::new(mailbox, select.read_only, opened);
         if select.read_only {

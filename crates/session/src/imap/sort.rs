@@ -10,6 +10,13 @@ use wire::mime::{self, address, header, message_id, subject};
 /// References of one message that are followed.
 const MAX_REFERENCES: usize = 100;
 
+/// Octets of all of them together.
+const REFERENCES_OCTETS: usize = 16 * 1024;
+
+/// Octets of a text or an id that are compared: a stranger's subject may be as long as a header, and those of a whole
+/// mailbox are held at once.
+const COMPARED_OCTETS: usize = 1000;
+
 /// A message with its values of the sort keys.
 pub(super) struct Sorted {
     pub(super) uid: Uid,
@@ -61,7 +68,11 @@ fn value(by: SortBy, row: &Row<'_>) -> Value {
 
 /// Text as `i;unicode-casemap` orders it (RFC 5051): by capital letters, so that `[` and `_` follow them.
 fn ordered(text: &str) -> String {
-    mime::casemap(text).to_uppercase()
+    mime::casemap(compared(text)).to_uppercase()
+}
+
+fn compared(text: &str) -> &str {
+    &text[..text.floor_char_boundary(COMPARED_OCTETS)]
 }
 
 /// The first field of a name, unfolded; empty where there is none.
@@ -91,7 +102,9 @@ fn first_address(row: &Row<'_>, name: &str, display: bool) -> String {
 /// What threading needs of a message.
 pub(super) fn threaded(number: u32, row: &Row<'_>) -> Threaded {
     let base = subject::base(&field(row, "subject"));
-    let ids = |name: &str| message_id::parse(&field(row, name));
+    let ids = |name: &str| -> Vec<String> {
+        message_id::parse(&field(row, name)).iter().map(|id| compared(id).to_owned()).collect()
+    };
     let mut references = ids("references");
     if references.is_empty() {
         // RFC 5256 §3: of several, the first.
@@ -99,11 +112,17 @@ pub(super) fn threaded(number: u32, row: &Row<'_>) -> Threaded {
         references.truncate(1);
     }
     // The nearest ones count: a header may name hundreds, and each is walked.
-    references.drain(..references.len().saturating_sub(MAX_REFERENCES));
+    let mut octets = 0;
+    let near = references.iter().rev().take(MAX_REFERENCES).take_while(|id| {
+        octets += id.len();
+        octets <= REFERENCES_OCTETS
+    });
+    let near = near.count();
+    references.drain(..references.len() - near);
     Threaded {
         number,
         sent: sent(row),
-        subject: mime::casemap(&base.text),
+        subject: mime::casemap(compared(&base.text)),
         reply: base.is_reply_or_forward,
         id: ids("message-id").into_iter().next(),
         references,

@@ -7,6 +7,8 @@ use crate::mailstore::Mailstore;
 use base::mailbox::{Changed, MailError};
 use base::{ModSeq, Uid};
 use std::vec::IntoIter;
+use wire::imap::Code;
+use wire::imap::response::Status;
 
 /// Whether a command may be answered with expunges: not FETCH, STORE, SEARCH by message number (RFC 9051 §7.5.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(super) struct Tell {
     vanished: Vec<Uid>,
     exists: Option<Exists>,
     changed: IntoIter<Changed>,
+    /// The MODSEQ up to which the client knows all; told last, where FETCH lines don't tell it rightly.
+    pub(super) highest: Option<ModSeq>,
     /// Whether FETCH lines hold the UID: the command is a UID one, or QRESYNC is on (RFC 7162 §3.2.3).
     pub(super) with_uid: bool,
     hint: usize,
@@ -84,12 +88,16 @@ impl Tell {
             if out.len() >= limit && self.changed.len() > 0 {
                 return false;
             }
-            let Some(entry) = self.changed.next() else { return true };
+            let Some(entry) = self.changed.next() else { break };
             if let Some(number) = view.sequence_from(&mut self.hint, entry.uid) {
                 view.tell_keywords(&entry.flags, out);
                 print::flags_changed(out, number, &entry, view.is_recent(entry.uid) && !enabled.rev2, with);
             }
         }
+        if let Some(highest) = self.highest.take() {
+            print::status(out, None, Status::Ok, Some(&Code::HighestModSeq(highest)), "all is told up to it");
+        }
+        true
     }
 }
 
@@ -113,7 +121,7 @@ pub(super) fn sync(
             view.uids().iter().filter(|uid| left.binary_search(uid).is_err()).copied().collect();
         view.lose(lost);
     }
-    view.since = changes.highest_modseq;
+    let before = std::mem::replace(&mut view.since, changes.highest_modseq);
     let known = view.uids().last().copied();
     let arrived = changes.changed.partition_point(|entry| known.is_some_and(|last| entry.uid <= last));
     let mut changed = changes.changed;
@@ -137,6 +145,11 @@ pub(super) fn sync(
             true => tell.vanished = uids,
             false => tell.expunged = numbers,
         }
+        tell.highest = view.held.take().map(|_| view.since).filter(|_| enabled.qresync);
+    } else if view.has_gone() {
+        // RFC 7162 §3.2: a client that lost the connection now would go by the MODSEQ of a FETCH and never hear of
+        // the expunge before it.
+        tell.highest = Some(*view.held.get_or_insert(before)).filter(|_| enabled.qresync);
     }
     if added {
         tell.exists = Some(Exists { messages: view.exists(), recent: view.recent() });

@@ -5,7 +5,8 @@ use crate::mailstore::{Mailstore, Message};
 use base::mailbox::{MailError, Row};
 use base::{Flag, Keyword, MailId, ModSeq, ThreadId, Timestamp, Uid};
 use std::io;
-use wire::imap::command::{Ranges, SearchKey};
+use std::sync::Arc;
+use wire::imap::command::{Ranges, SearchKey, SequenceSet};
 use wire::mime::{self, LIST_FIELDS, address};
 
 /// Seconds of a day.
@@ -17,7 +18,7 @@ pub(super) enum Test {
     And(Vec<Test>),
     Or(Box<Test>, Box<Test>),
     Not(Box<Test>),
-    Uids(Ranges),
+    Uids(Arc<Ranges>),
     Flag(Flag),
     Keyword(Keyword),
     Recent,
@@ -59,9 +60,21 @@ pub(super) struct Text {
     needle: String,
     /// The header too.
     with_header: bool,
-    /// All that may hold it, where the store knows.
-    candidates: Option<Ranges>,
-    few: Option<Vec<Uid>>,
+    /// All that may hold it, ascending, where the store knows.
+    candidates: Option<Vec<Uid>>,
+}
+
+/// Candidates that all texts of one search may keep together; further texts are looked for everywhere.
+const MOST_CANDIDATES: usize = 1_000_000;
+
+/// Makes keys ready. What it keeps grows with the command's length and the mailbox, not with both multiplied.
+struct Maker<'a> {
+    store: &'a dyn Mailstore,
+    view: &'a View,
+    /// `$`, once it was asked for.
+    saved: Option<Arc<Ranges>>,
+    /// Candidates that may still be kept.
+    room: usize,
 }
 
 /// A message that was opened to look inside; what was looked at is kept for further keys.
@@ -76,16 +89,28 @@ pub(super) struct Opened<'a> {
 impl Test {
     /// Makes a key ready. Nesting is bounded by the parser.
     pub(super) fn new(key: &SearchKey, store: &dyn Mailstore, view: &View) -> Result<Self, MailError> {
-        let each = |key: &SearchKey| Test::new(key, store, view);
+        Maker { store, view, saved: None, room: MOST_CANDIDATES }.make(key)
+    }
+
+    fn header(field: &str, text: &str, addresses: bool) -> Self {
+        let in_row = LIST_FIELDS.iter().any(|kept| kept.eq_ignore_ascii_case(field));
+        Test::Header(Header { field: field.to_owned(), needle: mime::casemap(text), addresses, in_row })
+    }
+}
+
+impl Maker<'_> {
+    fn make(&mut self, key: &SearchKey) -> Result<Test, MailError> {
         let address = |field: &str, text: &String| Test::header(field, text, true);
         let day = |which, from: i64, to: i64| Test::Time(which, from, to);
         Ok(match key {
             SearchKey::All | SearchKey::SaveDateSupported => Test::Constant(true),
-            SearchKey::And(keys) => Test::And(keys.iter().map(each).collect::<Result<_, _>>()?),
-            SearchKey::Or(one, other) => Test::Or(Box::new(each(one)?), Box::new(each(other)?)),
-            SearchKey::Not(key) => Test::Not(Box::new(each(key)?)),
-            SearchKey::Sequence(set) => Test::Uids(view.chosen(set, false).into_iter().collect()),
-            SearchKey::Uid(set) => Test::Uids(view.chosen(set, true).into_iter().collect()),
+            SearchKey::And(keys) => {
+                Test::And(keys.iter().map(|key| self.make(key)).collect::<Result<_, _>>()?)
+            }
+            SearchKey::Or(one, other) => Test::Or(Box::new(self.make(one)?), Box::new(self.make(other)?)),
+            SearchKey::Not(key) => Test::Not(Box::new(self.make(key)?)),
+            SearchKey::Sequence(set) => Test::Uids(self.uids(set, false)),
+            SearchKey::Uid(set) => Test::Uids(self.uids(set, true)),
             SearchKey::Flag(flag) => Test::Flag(*flag),
             SearchKey::Keyword(keyword) => Test::Keyword(keyword.clone()),
             SearchKey::Recent => Test::Recent,
@@ -109,29 +134,39 @@ impl Test {
             SearchKey::To(text) => address("to", text),
             SearchKey::Subject(text) => Test::header("subject", text, false),
             SearchKey::Header(field, text) => Test::header(field, text, is_address_field(field)),
-            SearchKey::Body(text) => Test::text(text, false, store, view)?,
-            SearchKey::Text(text) => Test::text(text, true, store, view)?,
+            SearchKey::Body(text) => self.text(text, false)?,
+            SearchKey::Text(text) => self.text(text, true)?,
             SearchKey::ModSeq(modseq) => Test::ModSeq(ModSeq(*modseq)),
             SearchKey::EmailId(id) => id.map_or(Test::Constant(false), Test::Mail),
             SearchKey::ThreadId(id) => id.map_or(Test::Constant(false), Test::Thread),
         })
     }
 
-    fn header(field: &str, text: &str, addresses: bool) -> Self {
-        let in_row = LIST_FIELDS.iter().any(|kept| kept.eq_ignore_ascii_case(field));
-        Test::Header(Header { field: field.to_owned(), needle: mime::casemap(text), addresses, in_row })
+    fn uids(&mut self, set: &SequenceSet, uid: bool) -> Arc<Ranges> {
+        let view = self.view;
+        match set {
+            SequenceSet::Saved => {
+                self.saved.get_or_insert_with(|| Arc::new(view.uid_ranges(set, uid))).clone()
+            }
+            _ => Arc::new(view.uid_ranges(set, uid)),
+        }
     }
 
-    fn text(text: &str, with_header: bool, store: &dyn Mailstore, view: &View) -> Result<Self, MailError> {
+    fn text(&mut self, text: &str, with_header: bool) -> Result<Test, MailError> {
         let needle = mime::casemap(text);
         if needle.is_empty() {
             return Ok(Test::Constant(true));
         }
-        let few = store.candidates(view.mailbox, text)?;
-        let candidates = few.as_ref().map(|few| few.iter().copied().collect());
-        Ok(Test::Text(Text { needle, with_header, candidates, few }))
+        let candidates = match self.room {
+            0 => None,
+            room => self.store.candidates(self.view.mailbox, text)?.filter(|found| found.len() <= room),
+        };
+        self.room -= candidates.as_ref().map_or(0, Vec::len);
+        Ok(Test::Text(Text { needle, with_header, candidates }))
     }
+}
 
+impl Test {
     /// Whether rows have to come with what clients list by.
     pub(super) fn needs_summary(&self) -> bool {
         match self {
@@ -145,11 +180,11 @@ impl Test {
     }
 
     /// The only messages that can fit, ascending, where that is known beforehand.
-    pub(super) fn narrow(&self) -> Option<Vec<Uid>> {
+    pub(super) fn narrow(&self, view: &View) -> Option<Vec<Uid>> {
         match self {
-            Test::And(tests) => tests.iter().filter_map(Test::narrow).min_by_key(Vec::len),
-            Test::Uids(ranges) => Some(ranges.iter().flatten().map(Uid).collect()),
-            Test::Text(text) => text.few.clone(),
+            Test::And(tests) => tests.iter().filter_map(|test| test.narrow(view)).min_by_key(Vec::len),
+            Test::Uids(ranges) => Some(ranges.select(view.uids()).map(|(_, uid)| uid).collect()),
+            Test::Text(text) => text.candidates.clone(),
             Test::Constant(false) => Some(Vec::new()),
             _ => None,
         }
@@ -190,7 +225,11 @@ impl Test {
                 Some(summary) => header.is_in(summary.head),
                 None => header.is_in(opened?.header()),
             },
-            Test::Text(text) if text.candidates.as_ref().is_some_and(|may| !may.contains(row.uid.0)) => false,
+            Test::Text(text)
+                if text.candidates.as_ref().is_some_and(|may| may.binary_search(&row.uid).is_err()) =>
+            {
+                false
+            }
             Test::Text(text) => text.is_in(opened?),
         })
     }

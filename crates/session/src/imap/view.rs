@@ -5,7 +5,7 @@
 use super::print;
 use base::mailbox::Changed;
 use base::{Flags, Keyword, MailboxId, ModSeq, Uid};
-use wire::imap::command::SequenceSet;
+use wire::imap::command::{Ranges, SequenceSet};
 
 /// Keywords that are remembered as told.
 const MAX_KEYWORDS: usize = 1000;
@@ -22,6 +22,8 @@ pub(super) struct View {
     uids: Vec<Uid>,
     /// Expunged, but the client doesn't know yet. Ascending, all in `uids`.
     gone: Vec<Uid>,
+    /// While there are such: the last MODSEQ before them.
+    pub(super) held: Option<ModSeq>,
     /// UIDs first announced to this session (RFC 3501 §2.3.2), as half-open ranges, ascending.
     recent: Vec<(Uid, Uid)>,
     /// Keywords that the client was told of by FLAGS.
@@ -41,6 +43,7 @@ impl View {
             since: opened.status.highest_modseq,
             uids,
             gone: Vec::new(),
+            held: None,
             recent: Vec::new(),
             keywords: opened.keywords,
             saved: Vec::new(),
@@ -71,6 +74,11 @@ impl View {
     pub(super) fn sequence(&self, uid: Uid) -> Option<u32> {
         let mut hint = usize::MAX;
         self.sequence_from(&mut hint, uid)
+    }
+
+    /// Whether any message is gone without the client knowing.
+    pub(super) fn has_gone(&self) -> bool {
+        !self.gone.is_empty()
     }
 
     /// Whether a message is known to be gone without the client knowing.
@@ -174,6 +182,24 @@ impl View {
 }
 
 impl View {
+    /// UIDs that hold the messages of a set and no others of this mailbox: as many ranges as the set has.
+    pub(super) fn uid_ranges(&self, set: &SequenceSet, uid: bool) -> Ranges {
+        let last = self.uids.last().map_or(0, |uid| uid.0);
+        let at = |number: usize| number.checked_sub(1).and_then(|place| self.uids.get(place));
+        match set.resolve(if uid { last } else { self.exists() }) {
+            None => self.saved.iter().copied().collect(),
+            Some(ranges) if uid => ranges,
+            Some(ranges) => ranges
+                .iter()
+                .filter_map(|numbers| {
+                    let first = at((*numbers.start() as usize).max(1))?;
+                    let last = at((*numbers.end() as usize).min(self.uids.len()))?;
+                    Some(first.0..=last.0)
+                })
+                .collect(),
+        }
+    }
+
     /// The messages that a set means, ascending; those that aren't there are left out.
     pub(super) fn chosen(&self, set: &SequenceSet, uid: bool) -> Vec<Uid> {
         let last = self.uids.last().map_or(0, |uid| uid.0);

@@ -181,6 +181,94 @@ fn a_large_body_streams() {
     assert!(answer.contains("BINARY[1]<5399990> {10}\r\n89abcdef\r\n"), "{answer}");
 }
 
+/// Many lists of a header that is as large as it may be: never all of them in memory.
+#[test]
+fn many_views_of_a_large_header_come_in_pieces() {
+    let store = FakeMailstore::new();
+    let subject = "x".repeat(250_000);
+    store.deliver(
+        "INBOX",
+        format!("Subject: {subject}\r\n\r\nbody").as_bytes(),
+        base::Flags::default(),
+        None,
+    );
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    connection.largest_run = 0;
+    let item = |n: usize| format!("BODY.PEEK[HEADER.FIELDS ({}SUBJECT)]", "DATE ".repeat(n));
+    let items: Vec<String> = (0..40).map(item).collect();
+    let answer = ask(&mut connection, &format!("c FETCH 1 ({})", items.join(" ")));
+    assert_eq!(answer.matches(&subject).count(), 40);
+    assert!(answer.ends_with(")\r\nc OK FETCH completed\r\n"));
+    assert!(connection.largest_run < 6 * RUN_OCTETS, "{}", connection.largest_run);
+}
+
+/// What is held of each message for SORT and THREAD is bounded, and still orders and threads.
+#[test]
+fn long_texts_are_sorted_and_threaded() {
+    let store = FakeMailstore::new();
+    let long = "a".repeat(100_000);
+    for (subject, id) in [("c", "1"), ("b", "2"), ("a", "3")] {
+        let mail = format!(
+            "Subject: {subject}{long}\r\nMessage-ID: <{id}@x>\r\nReferences: <{long}@x> <1@x>\r\n\r\n"
+        );
+        store.deliver("INBOX", mail.as_bytes(), base::Flags::default(), None);
+    }
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    let answer = ask(&mut connection, "c SORT (SUBJECT REVERSE SUBJECT) UTF-8 ALL");
+    assert!(answer.contains("* SORT 3 2 1\r\n"), "{answer}");
+    let answer = ask(&mut connection, "d THREAD REFERENCES UTF-8 ALL");
+    assert!(answer.contains("* THREAD (1 (2)(3))\r\n"), "{answer}");
+}
+
+/// As many sets and texts as a command may hold, each naming all of a mailbox with gaps.
+#[test]
+fn a_search_of_many_sets_is_exact() {
+    let store = FakeMailstore::new();
+    for number in 0..100 {
+        let flags = if number % 2 == 0 { "odd" } else { "even" };
+        store.deliver(
+            "INBOX",
+            format!("Subject: {flags}\r\n\r\nbody").as_bytes(),
+            base::Flags::default(),
+            None,
+        );
+    }
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    ask(&mut connection, "c STORE 1:* +FLAGS.SILENT (\\Deleted)");
+    ask(&mut connection, "d UID STORE 1:99,95 -FLAGS.SILENT (\\Deleted)");
+    ask(&mut connection, "e UID STORE 2,4,6,8 +FLAGS.SILENT (\\Deleted)");
+    ask(&mut connection, "f EXPUNGE");
+    // What is left: 1, 3, 5, 7, then 9 to 99.
+    let many = |key: &str| vec![key; 1900].join(" ");
+    for (key, expected) in [
+        ("1:3", "1 3 5"),
+        ("3:1", "1 3 5"),
+        ("95:*", "99"),
+        ("200:*", "99"),
+        ("*", "99"),
+        ("2,4", "3 7"),
+        ("96:4294967295", ""),
+        ("UID 2:5", "3 5"),
+        ("UID 98:4294967295", "98 99"),
+        ("UID 500:*", "99"),
+        ("NOT 3:*", "1 3"),
+        ("UID 1:4294967295 SUBJECT nothing", ""),
+    ] {
+        let answer = ask(&mut connection, &format!("g UID SEARCH {}", many(key)));
+        let wanted =
+            if expected.is_empty() { "* SEARCH\r\n".into() } else { format!("* SEARCH {expected}\r\n") };
+        assert!(answer.contains(&wanted) || answer.contains("g BAD too many"), "{key}: {answer}");
+        let answer = ask(&mut connection, &format!("h UID SEARCH {key}"));
+        assert!(answer.contains(&wanted), "{key}: {answer}");
+    }
+    ask(&mut connection, "i UID SEARCH RETURN (SAVE) 2:3");
+    let answer = ask(&mut connection, &format!("j UID SEARCH {}", many("$")));
+    assert!(answer.contains("* SEARCH 3 5\r\n"), "{answer}");
+}
+
 /// A thread as long as a hostile mailbox likes: no overflow, no endless walk.
 #[test]
 fn long_threads_are_threaded() {

@@ -8,7 +8,7 @@ use super::summary;
 use super::thread;
 use super::writer::Work;
 use super::{Parts, Sqlite};
-use crate::vault::{BlobId, Body, SealedMessage};
+use crate::vault::{BlobId, Body, SealedMessage, Vault};
 use crate::{Done, Place, Placed, StoreError};
 use base::mailbox::Appended;
 use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, Uid};
@@ -41,7 +41,10 @@ impl Sqlite {
         let parts = self.parts.clone();
         self.parts.writer.submit(octets, work, move |outcome| {
             let outcome = outcome.map_err(StoreError::from);
-            if let Err(StoreError::OverQuota(_) | StoreError::Gone | StoreError::Busy) = outcome {
+            if let Err(
+                StoreError::OverQuota(_) | StoreError::Gone | StoreError::Busy | StoreError::DiskFull,
+            ) = outcome
+            {
                 discard(&parts, &fresh);
             }
             done(outcome);
@@ -73,12 +76,16 @@ impl Batch {
 fn fresh_blobs(prepared: &[Prepared]) -> Vec<BlobId> {
     let mut fresh = Vec::new();
     for (_, sealed) in prepared.iter().flat_map(|one| &one.sealed) {
-        fresh.extend(sealed.attachments.iter().filter(|one| one.new).map(|one| one.blob));
-        if let Body::File(blob) = &sealed.body {
-            fresh.push(*blob);
-        }
+        add_fresh(sealed, &mut fresh);
     }
     fresh
+}
+
+fn add_fresh(sealed: &SealedMessage, fresh: &mut Vec<BlobId>) {
+    fresh.extend(sealed.attachments.iter().filter(|one| one.new).map(|one| one.blob));
+    if let Body::File(blob) = &sealed.body {
+        fresh.push(*blob);
+    }
 }
 
 /// Removes files of messages that were refused, which would else fill the disk until the next sweep. Only for those
@@ -97,7 +104,9 @@ struct Prepared {
     size: i64,
     /// By trust domain.
     sealed: Vec<(DomainId, SealedMessage)>,
+    /// Sealed when the mail's id is known, which it is bound to.
     summary: Vec<u8>,
+    vault: Vault,
     deliveries: Vec<Delivery>,
     /// By account: hashes of the message's ids, its own first.
     hashes: Vec<(AccountId, Vec<i64>)>,
@@ -117,7 +126,15 @@ fn prepare(parts: &Parts, screened: &Screened) -> Result<Prepared, StoreError> {
     for delivery in screened.deliveries() {
         let (account, domain) = owner_of(delivery);
         if !sealed.iter().any(|(of, _)| *of == domain) {
-            sealed.push((domain, seal(parts, &mail, domain)?));
+            match seal(parts, &mail, domain) {
+                Ok(one) => sealed.push((domain, one)),
+                Err(error) => {
+                    let mut fresh = Vec::new();
+                    sealed.iter().for_each(|(_, one)| add_fresh(one, &mut fresh));
+                    discard(parts, &fresh);
+                    return Err(error);
+                }
+            }
         }
         if account != NOBODY && !hashes.iter().any(|(of, _)| *of == account) {
             hashes.push((account, thread::hashes(&parts.thread_key, account, &ids)));
@@ -126,7 +143,8 @@ fn prepare(parts: &Parts, screened: &Screened) -> Result<Prepared, StoreError> {
     Ok(Prepared {
         size: int(mail.octets.len()),
         sealed,
-        summary: parts.vault.seal_row(summary::CONTEXT, &computed.joined())?,
+        summary: computed.joined(),
+        vault: parts.vault.clone(),
         deliveries: screened.deliveries().to_vec(),
         hashes,
         saved: Timestamp::now().0,
@@ -156,12 +174,17 @@ fn owner_of(delivery: &Delivery) -> (AccountId, DomainId) {
 }
 
 impl Prepared {
+    /// Octets of the rows that it makes: each owner's content has a row of its own.
     fn octets(&self) -> usize {
-        let sealed = |(_, message): &(_, SealedMessage)| match &message.body {
-            Body::Inline(octets) => octets.len() + message.layout.len(),
-            Body::File(_) => message.layout.len(),
+        let mut owners: Vec<(AccountId, DomainId)> = self.deliveries.iter().map(owner_of).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let rows = |(domain, message): &(DomainId, SealedMessage)| {
+            let body = if let Body::Inline(octets) = &message.body { octets.len() } else { 0 };
+            let count = owners.iter().filter(|(_, of)| of == domain).count();
+            count * (body + message.layout.len() + self.summary.len())
         };
-        self.summary.len() + self.sealed.iter().map(sealed).sum::<usize>()
+        self.sealed.iter().map(rows).sum()
     }
 
     fn place(&self, work: &mut Work<'_>) -> Result<Placed, Fault> {
@@ -201,8 +224,10 @@ impl Prepared {
         let sealed = self.sealed.iter().find(|(of, _)| *of == domain);
         let (_, sealed) = sealed.ok_or_else(|| Fault::broken("a delivery without a sealed message"))?;
         let mail = rows::next_mail(work, account)?;
-        write_content(work, mail, self.size, domain, sealed)?;
-        work.run("INSERT INTO summary VALUES (?1, ?2)", params![mail, self.summary])?;
+        let layout = self.vault.seal_layout(MailId(mail as u64), sealed)?;
+        write_content(work, mail, self.size, domain, sealed, &layout)?;
+        let summary = self.vault.seal_row(&summary::context(mail), &self.summary)?;
+        work.run("INSERT INTO summary VALUES (?1, ?2)", params![mail, summary])?;
         if account != NOBODY {
             work.run("INSERT INTO unindexed VALUES (?1)", [mail])?;
         }
@@ -310,13 +335,14 @@ fn write_content(
     size: i64,
     domain: DomainId,
     sealed: &SealedMessage,
+    layout: &[u8],
 ) -> Result<(), Fault> {
     let (body, file) = match &sealed.body {
         Body::Inline(octets) => (Some(octets), None),
         Body::File(blob) => (None, Some(blob.0)),
     };
     let sql = "INSERT INTO content (mail, size, blob, layout, body) VALUES (?1, ?2, ?3, ?4, ?5)";
-    work.run(sql, params![mail, size, file, sealed.layout, body])?;
+    work.run(sql, params![mail, size, file, layout, body])?;
     for one in sealed.attachments.iter().filter(|one| !one.new) {
         // A file that was known when the message was sealed may be gone by now: then it is sealed again.
         let sql = "SELECT 1 FROM blob_use WHERE blob = ?1 UNION ALL SELECT 1 FROM dead_blob WHERE blob = ?1";

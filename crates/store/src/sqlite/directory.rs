@@ -4,15 +4,19 @@ use super::fault::Fault;
 use super::schema::{LAST_ACCOUNT, int, range};
 use super::writer::{Work, first};
 use super::{Sqlite, mailboxes};
-use crate::{Account, AccountState, Alias, Directory, DirectoryError, DomainEntry, Found, StoreError};
+use crate::vault::Vault;
+use crate::{Account, AccountState, Alias, Directory, DirectoryError, DomainEntry, Found};
 use base::mailbox::{MailError, Quota};
 use base::{AccountId, Address, Domain, DomainId};
 use rusqlite::{Connection, Row, params};
+use zeroize::Zeroizing;
 
 /// Local parts that reach someone in each domain (RFC 5321 §4.5.1, RFC 2142).
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
-/// What sealed credentials are bound to.
-const CREDENTIALS: &[u8] = b"account.credentials";
+/// What sealed credentials are bound to: another account's must not open for this one.
+fn credentials_of(account: i64) -> Vec<u8> {
+    [b"account.credentials".as_slice(), &account.to_be_bytes()].concat()
+}
 
 const ACCOUNT: &str = "SELECT a.id, a.domain, a.address, a.suspended, a.epoch, a.credentials, a.pop3_keeps,
     l.quota_octets, l.quota_messages FROM account a JOIN ledger l ON l.account = a.id";
@@ -58,7 +62,7 @@ impl Sqlite {
         let mut credentials = Vec::new();
         let sealed: Vec<u8> = row.get(5)?;
         if !sealed.is_empty() {
-            self.parts.vault.open_row(CREDENTIALS, &sealed, &mut credentials)?;
+            self.parts.vault.open_row(&credentials_of(id), &sealed, &mut credentials)?;
         }
         Ok(Account {
             id: AccountId(id as u64),
@@ -185,7 +189,7 @@ impl Directory for Sqlite {
     }
 
     fn add_account(&self, address: &Address, credentials: &[u8]) -> Result<AccountId, DirectoryError> {
-        let sealed = self.seal_credentials(credentials)?;
+        let (vault, credentials) = (self.parts.vault.clone(), Zeroizing::new(credentials.to_vec()));
         let address = address.clone();
         let id = self.write(move |work| {
             let domain = required_domain(work, &address)?;
@@ -193,12 +197,14 @@ impl Directory for Sqlite {
             if taken(work, domain, &local)? {
                 return Err(DirectoryError::Exists.into());
             }
-            let sql = "INSERT INTO account (domain, local, address, credentials) VALUES (?1, ?2, ?3, ?4) RETURNING id";
-            let values = params![domain, local, address.to_string(), sealed];
+            let sql = "INSERT INTO account (domain, local, address, credentials) VALUES (?1, ?2, ?3, x'') RETURNING id";
+            let values = params![domain, local, address.to_string()];
             let id: i64 = work.first(sql, values, |r| r.get(0))?.unwrap_or(i64::MAX);
             if id > LAST_ACCOUNT {
                 return Err(Fault::broken("no account numbers left"));
             }
+            let sealed = seal_credentials(&vault, id, &credentials)?;
+            work.run("UPDATE account SET credentials = ?2 WHERE id = ?1", params![id, sealed])?;
             work.run("INSERT INTO ledger (account) VALUES (?1)", [id])?;
             mailboxes::make_first(work, AccountId(id as u64))?;
             Ok(AccountId(id as u64))
@@ -207,7 +213,7 @@ impl Directory for Sqlite {
     }
 
     fn set_credentials(&self, account: AccountId, credentials: &[u8]) -> Result<(), DirectoryError> {
-        let sealed = self.seal_credentials(credentials)?;
+        let sealed = seal_credentials(&self.parts.vault, int(account.0), credentials)?;
         let sql = "UPDATE account SET credentials = ?2, epoch = epoch + 1 WHERE id = ?1";
         self.change_account(account, sql, Change::Octets(sealed))
     }
@@ -387,13 +393,10 @@ impl Directory for Sqlite {
     }
 }
 
-impl Sqlite {
-    fn seal_credentials(&self, credentials: &[u8]) -> Result<Vec<u8>, DirectoryError> {
-        if credentials.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sealed = self.parts.vault.seal_row(CREDENTIALS, credentials);
-        Ok(sealed.map_err(|error: StoreError| Fault::from(error))?)
+fn seal_credentials(vault: &Vault, account: i64, credentials: &[u8]) -> Result<Vec<u8>, Fault> {
+    match credentials.is_empty() {
+        true => Ok(Vec::new()),
+        false => Ok(vault.seal_row(&credentials_of(account), credentials)?),
     }
 }
 

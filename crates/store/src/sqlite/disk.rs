@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long an answer of the file system's is believed.
-const BELIEVED: Duration = Duration::from_secs(1);
+/// How long an answer of the file system's is believed: what comes in meanwhile goes into the reserve.
+const BELIEVED: Duration = Duration::from_millis(50);
 
 /// The directory's file system. While it is held, no other process can hold it.
 pub(super) struct Disk {
@@ -42,6 +42,12 @@ impl Disk {
         // A file system that can't say is taken at its word when a write fails.
         let room = rustix::fs::statvfs(&self.directory)
             .map_or(true, |fs| fs.f_bavail.saturating_mul(fs.f_frsize) >= self.least_free);
+        if room != last.is_none_or(|(_, before)| before) {
+            match room {
+                true => tracing::info!("the disk has room again"),
+                false => tracing::error!("the disk is nearly full: no mail is taken"),
+            }
+        }
         *last = Some((Instant::now(), room));
         room
     }

@@ -128,12 +128,12 @@ impl Sqlite {
             let (mut all, mut plain) = (Vec::new(), Vec::new());
             while let Some(row) = rows.next()? {
                 reading.check_time()?;
-                let name: String = row.get(1)?;
+                let (mail, name): (i64, String) = (row.get(0)?, row.get(1)?);
                 all.push(Recoverable {
-                    mail: MailId(row.get::<_, i64>(0)? as u64),
+                    mail: MailId(mail as u64),
                     mailbox: MailboxName::new(&name).map_err(MailError::Name)?,
                     deleted: Timestamp(row.get(2)?),
-                    subject: summary::subject(self.unseal(row.get_ref(4)?, &mut plain)?.head),
+                    subject: summary::subject(self.unseal(mail, row.get_ref(4)?, &mut plain)?.head),
                     size: row.get::<_, i64>(3)?.unsigned_abs(),
                 });
             }
@@ -209,7 +209,8 @@ fn flagged_deleted(sql: &Connection, of: AccountId, mailbox: MailboxId) -> Resul
     if first(sql, count, [id], |row| row.get::<_, i64>(0))? == Some(0) {
         return Ok(Vec::new());
     }
-    let query = "SELECT uid FROM message WHERE mailbox = ?1 AND flags & 8 ORDER BY uid";
+    let query =
+        "SELECT uid FROM message INDEXED BY message_deleted WHERE mailbox = ?1 AND flags & 8 ORDER BY uid";
     let mut statement = sql.prepare_cached(query)?;
     let uids = statement.query_map([id], |row| row.get(0).map(Uid))?.collect::<Result<_, _>>();
     Ok(uids?)

@@ -12,6 +12,9 @@ pub(super) enum Fault {
     Sql(rusqlite::Error),
 }
 
+/// What a client is told: neither its quota nor a fault that a retry would cure at once.
+const DISK_FULL: &str = "the server's disk is full, please try again later";
+
 impl Fault {
     /// Something in the database that can't be.
     pub(super) fn broken(what: &str) -> Self {
@@ -76,7 +79,7 @@ impl From<Fault> for MailError {
             StoreError::OverQuota(_) => MailError::OverQuota,
             StoreError::Gone => MailError::NoMailbox,
             StoreError::Busy => MailError::Unavailable("the store is busy".into()),
-            StoreError::DiskFull => MailError::Unavailable("the disk is full".into()),
+            StoreError::DiskFull => MailError::Limit(DISK_FULL),
             StoreError::Closed => MailError::Unavailable("the store is closed".into()),
             StoreError::Failed(why) => MailError::Unavailable(why),
         }

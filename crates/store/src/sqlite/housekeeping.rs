@@ -89,13 +89,13 @@ fn keep_house(parts: &Parts, bell: &Bell) {
         // The lock only guards the flag: whoever closes must not wait for the work.
         let outcome = parking_lot::MutexGuard::unlocked(&mut closed, || {
             let graces = Graces::of(&parts.settings);
-            clear(parts, &graces)?;
+            // Whatever fails, the rest is tried: where the disk is full, it may be the rest that makes room.
+            let mut outcome = clear(parts, &graces);
             if swept.is_none_or(|when| when.elapsed() >= SWEEP) {
                 swept = Some(Instant::now());
-                prune(parts, before(graces.tombstones))?;
-                sweep(parts)?;
+                outcome = outcome.and(prune(parts, before(graces.tombstones))).and(sweep(parts));
             }
-            Ok::<(), Fault>(())
+            outcome.and(give_back(parts))
         });
         if let Err(fault) = outcome {
             tracing::warn!(?fault, "housekeeping");
@@ -106,7 +106,8 @@ fn keep_house(parts: &Parts, bell: &Bell) {
 /// Does all that is due.
 pub(super) fn run(parts: &Parts, graces: &Graces) -> Result<(), Fault> {
     clear(parts, graces)?;
-    prune(parts, before(graces.tombstones))
+    prune(parts, before(graces.tombstones))?;
+    give_back(parts)
 }
 
 /// The time that lies this long back.
@@ -238,6 +239,25 @@ fn prune(parts: &Parts, before: i64) -> Result<(), Fault> {
 fn nth_last(reader: &Connection, mailbox: i64, number: i64) -> Result<i64, Fault> {
     let sql = "SELECT modseq FROM tombstone WHERE mailbox = ?1 ORDER BY modseq DESC LIMIT 1 OFFSET ?2";
     Ok(first(reader, sql, [mailbox, number], |r| r.get(0))?.unwrap_or(0))
+}
+
+/// Where the disk is nearly full, gives pages that the database no longer uses back to it: else mail that was deleted
+/// would make no room for anyone.
+fn give_back(parts: &Parts) -> Result<(), Fault> {
+    let free =
+        |sql: &Connection| Ok(first(sql, "PRAGMA freelist_count", [], |r| r.get::<_, i64>(0))?.unwrap_or(0));
+    let mut before = parts.readers.lend(free)?;
+    while before > 0 && !parts.disk.has_room() {
+        let after = parts.writer.write(0, move |work| {
+            work.sql().execute_batch(&format!("PRAGMA incremental_vacuum({PIECE})"))?;
+            free(work.sql())
+        })?;
+        if after >= before {
+            break;
+        }
+        before = after;
+    }
+    Ok(())
 }
 
 /// Removes blobs whose grace is over: the row first, and only then the file. A crash between the two leaves a file

@@ -110,9 +110,10 @@ impl Sqlite {
         Ok(housekeeping::run(&self.parts, &housekeeping::Graces::of(&self.parts.settings))?)
     }
 
-    /// Clears away at once what only a grace keeps: mail that nothing holds, its blobs, tombstones. Mail that can be
-    /// had back stays. For when room is needed now, and for tests.
+    /// Clears away at once what only a grace keeps: mail that nothing holds, its words and blobs, tombstones. Mail that
+    /// can be had back stays. For when room is needed now, and for tests.
     pub fn clear_now(&self) -> Result<(), StoreError> {
+        self.indexer.tidy()?;
         Ok(housekeeping::run(&self.parts, &housekeeping::Graces::none(&self.parts.settings))?)
     }
 

@@ -23,23 +23,20 @@ impl Sqlite {
             let status = read_status(reading.sql, &self.parts.recent, of, mailbox)?;
             let id = mailbox.0 as i64;
             let mut uids = Vec::with_capacity(status.messages as usize);
-            let sql = "SELECT uid FROM message WHERE mailbox = ?1 ORDER BY uid";
+            let mut first_unseen = None;
+            // One walk for both: the first unseen one is mostly among the last.
+            let sql = "SELECT uid, flags & 1 FROM message WHERE mailbox = ?1 ORDER BY uid";
             let mut statement = reading.sql.prepare_cached(sql)?;
             let mut rows = statement.query([id])?;
             while let Some(row) = rows.next()? {
                 uids.push(Uid(row.get(0)?));
+                if first_unseen.is_none() && !row.get::<_, bool>(1)? {
+                    first_unseen = uids.last().copied();
+                }
                 if uids.len() % LOOK == 0 {
                     reading.check_time()?;
                 }
             }
-            let first_unseen = match status.unseen {
-                0 => None,
-                _ => {
-                    let sql =
-                        "SELECT uid FROM message WHERE mailbox = ?1 AND flags & 1 = 0 ORDER BY uid LIMIT 1";
-                    super::writer::first(reading.sql, sql, [id], |r| r.get(0).map(Uid))?
-                }
-            };
             Ok(Opened { status, uids, first_unseen, keywords: keywords(reading, id)? })
         })
     }
@@ -133,7 +130,7 @@ impl Sqlite {
             }
             let flags = flags_of(row, 2)?;
             let summary = match columns.summary {
-                true => Some(self.unseal(row.get_ref(9)?, plain)?),
+                true => Some(self.unseal(row.get(6)?, row.get_ref(9)?, plain)?),
                 false => None,
             };
             let visit = Row {
@@ -157,12 +154,13 @@ impl Sqlite {
     /// A mail's summary, opened into `plain`.
     pub(super) fn unseal<'p>(
         &self,
+        mail: i64,
         sealed: rusqlite::types::ValueRef<'_>,
         plain: &'p mut Vec<u8>,
     ) -> Result<base::mailbox::Summary<'p>, Fault> {
         let sealed = sealed.as_blob().map_err(|_| Fault::broken("a message without its summary"))?;
         plain.clear();
-        self.parts.vault.open_row(summary::CONTEXT, sealed, plain)?;
+        self.parts.vault.open_row(&summary::context(mail), sealed, plain)?;
         summary::split(plain).ok_or_else(|| Fault::broken("a summary"))
     }
 

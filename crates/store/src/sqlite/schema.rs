@@ -96,6 +96,7 @@ CREATE TABLE alias (
   send_as INTEGER NOT NULL,
   PRIMARY KEY (domain, local)
 ) WITHOUT ROWID;
+CREATE INDEX alias_local ON alias (local);
 CREATE TABLE alias_target (
   domain INTEGER NOT NULL,
   local TEXT NOT NULL,
@@ -165,6 +166,7 @@ CREATE TABLE message (
 ) WITHOUT ROWID;
 CREATE INDEX message_modseq ON message (mailbox, modseq);
 CREATE INDEX message_mail ON message (mail);
+CREATE INDEX message_deleted ON message (mailbox, uid) WHERE flags & 8;
 
 -- Runs of UIDs that are gone.
 CREATE TABLE tombstone (
@@ -211,9 +213,11 @@ CREATE TABLE attachment (
 ) WITHOUT ROWID;
 CREATE INDEX attachment_blob ON attachment (blob);
 CREATE TABLE dead_blob (blob BLOB PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX dead_blob_since ON dead_blob (since);
 
 -- Mail that no mailbox holds any more, until it is cleared away.
 CREATE TABLE unheld (mail INTEGER PRIMARY KEY, since INTEGER NOT NULL);
+CREATE INDEX unheld_since ON unheld (since);
 -- Mail that can be had back.
 CREATE TABLE removed (
   mail INTEGER NOT NULL,
@@ -325,7 +329,9 @@ pub(super) fn open_checkpointer(directory: &Path) -> rusqlite::Result<Connection
 }
 
 fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(directory.join(FILE))?;
+    let path = directory.join(FILE);
+    for_owner_only(&path).map_err(|e| StoreError::Failed(format!("{}: {e}", path.display())))?;
+    let mut connection = Connection::open(path)?;
     connection.execute_batch(&format!("PRAGMA page_size = {PAGE_OCTETS};"))?;
     let known = steps.len() as i64;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -339,6 +345,11 @@ fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError
              use that version, or restore a backup"
         );
         return Err(StoreError::Failed(message));
+    }
+    if version == 0 {
+        // Only a database that is made so can give pages back to the disk. Later this would only write, each time, and
+        // so keep a store on a full disk from opening.
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL;")?;
     }
     if version > 0 && version < known {
         snapshot(&connection, directory, version)?;
@@ -363,6 +374,13 @@ fn upgrade_to(directory: &Path, steps: &[&str]) -> Result<Connection, StoreError
     Ok(connection)
 }
 
+/// Makes the database's file, for the owner only: what SQLite puts beside it has the same mode.
+fn for_owner_only(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
 /// Keeps the database as it was before an upgrade. One that exists already is of an attempt that failed, and of
 /// the same content.
 fn snapshot(connection: &Connection, directory: &Path, version: i64) -> Result<(), StoreError> {
@@ -375,6 +393,7 @@ fn snapshot(connection: &Connection, directory: &Path, version: i64) -> Result<(
     if partial.exists() {
         std::fs::remove_file(&partial).map_err(|e| StoreError::Failed(e.to_string()))?;
     }
+    for_owner_only(&partial).map_err(|e| StoreError::Failed(e.to_string()))?;
     connection.execute("VACUUM INTO ?1", [partial.to_string_lossy()])?;
     let keep = || -> std::io::Result<()> {
         std::fs::File::open(&partial)?.sync_all()?;
@@ -414,6 +433,11 @@ mod tests {
         drop(third);
         assert_eq!(version(place.path()), 3);
         assert_eq!(version_of_snapshot(place.path()), 1);
+        for file in std::fs::read_dir(place.path()).unwrap() {
+            use std::os::unix::fs::PermissionsExt;
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        }
 
         let Err(StoreError::Failed(why)) = upgrade_to(place.path(), &["CREATE TABLE a (x)"]) else {
             panic!("a newer version was opened")

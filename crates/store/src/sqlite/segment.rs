@@ -19,6 +19,9 @@ const LONG: usize = 2 * HALF;
 const HALF: usize = 16;
 /// Pieces of long runs that one mail may bring: text that is no language would fill the index.
 const MOST_PIECES: usize = 4000;
+/// Words that one mail may bring which no other of its batch has: they lie in memory until the segment is made, at
+/// about 120 octets each.
+const MOST_NEW: usize = 200_000;
 /// Words between two entries of the table of places.
 const BLOCK: usize = 64;
 /// Octets of postings from which on a new chunk begins: a look-up unseals only the chunks it needs.
@@ -73,11 +76,11 @@ impl Builder {
     pub(super) fn add(&mut self, mail: i64, text: Option<&str>) {
         let number = self.mails.len() as u32;
         self.mails.push(mail);
-        let mut pieces = 0;
+        let (mut pieces, mut new) = (0, 0);
         let whole = text.is_some_and(|text| {
             each_word(text, |word, piece| {
                 pieces += usize::from(piece);
-                if pieces > MOST_PIECES {
+                if pieces > MOST_PIECES || new > MOST_NEW {
                     return ControlFlow::Break(());
                 }
                 match self.words.get_mut(word) {
@@ -85,6 +88,7 @@ impl Builder {
                     None => {
                         let mut postings = Postings::default();
                         postings.add(number);
+                        new += 1;
                         self.octets += word.len() + 2;
                         self.words.insert(word.into(), postings);
                     }

@@ -5,8 +5,10 @@ use base::mailbox::Summary;
 use gate::Spooled;
 use wire::mime;
 
-/// What a sealed summary is bound to.
-pub(super) const CONTEXT: &[u8] = b"summary";
+/// What a sealed summary is bound to: its mail.
+pub(super) fn context(mail: i64) -> Vec<u8> {
+    [b"summary".as_slice(), &mail.to_be_bytes()].concat()
+}
 
 /// A summary, computed.
 pub(super) struct Computed {

@@ -7,7 +7,7 @@ use super::writer::{Work, first};
 use super::{Parts, rows};
 use crate::vault::{BlobId, Body};
 use crate::{StoreError, StoredMessage};
-use base::{AccountId, MailboxId, Uid};
+use base::{AccountId, MailId, MailboxId, Uid};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
@@ -30,16 +30,28 @@ const MOST_MERGED: i64 = 8192;
 const FULL_OCTETS: i64 = 4 << 20;
 /// The level of segments that are left alone.
 const FULL_LEVEL: i64 = 100;
-/// How often full segments are looked through for mail that is gone.
+/// How often segments are looked through for mail that is gone, and how long after the start first.
 const TIDY: Duration = Duration::from_secs(24 * 3600);
-/// A full segment is made anew when more than one mail in so many is gone.
+const FIRST_TIDY: Duration = Duration::from_secs(3600);
+/// A segment is made anew when more than one mail in so many is gone.
 const GONE_PART: usize = 4;
 /// Candidates up to which each is looked up by itself.
 const FEW: usize = 4096;
 
-/// What sealed segments are bound to.
-const WORDS: &[u8] = b"text_segment.words";
-const POSTINGS: &[u8] = b"text_segment.postings";
+/// Pieces of what is looked for that the index is asked for: the longest. More would cost and save nothing.
+const MOST_PIECES: usize = 8;
+
+/// What a segment's sealed words are bound to: their account.
+fn words_of(of: AccountId) -> Vec<u8> {
+    [b"text_segment.words".as_slice(), &of.0.to_be_bytes()].concat()
+}
+
+/// What a sealed chunk of postings is bound to: the words it belongs to, by the end of their seal, which no other
+/// words have, and its place.
+fn postings_of(words: &[u8], chunk: i64) -> Vec<u8> {
+    let seal = words.last_chunk::<16>().copied().unwrap_or_default();
+    [b"text_segment.postings".as_slice(), &seal, &chunk.to_be_bytes()].concat()
+}
 
 /// The index thread's nice value.
 const GIVE_WAY: i32 = 10;
@@ -49,6 +61,8 @@ pub(super) struct Indexer {
     parts: Arc<Parts>,
     state: Mutex<State>,
     bell: Condvar,
+    /// Held by whoever makes or replaces segments.
+    making: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -62,7 +76,7 @@ impl Indexer {
     pub(super) fn new(parts: Arc<Parts>) -> Self {
         // What an earlier run left is taken up at once.
         let state = State { rung: true, ..State::default() };
-        Indexer { parts, state: Mutex::new(state), bell: Condvar::new() }
+        Indexer { parts, state: Mutex::new(state), bell: Condvar::new(), making: Mutex::default() }
     }
 
     /// Starts the thread.
@@ -108,10 +122,10 @@ impl Indexer {
     }
 
     fn index_all(&self) {
-        let mut tidied = Instant::now();
+        let mut tidy_at = Instant::now() + FIRST_TIDY;
         while self.gather() {
-            if tidied.elapsed() >= TIDY {
-                tidied = Instant::now();
+            if Instant::now() >= tidy_at {
+                tidy_at = Instant::now() + TIDY;
                 if let Err(fault) = self.tidy() {
                     tracing::warn!(?fault, "text index");
                 }
@@ -144,6 +158,7 @@ impl Indexer {
 
     /// Indexes what waits, up to a batch. Whether there may be more.
     fn index_batch(&self) -> Result<bool, Fault> {
+        let _making = self.making.lock();
         let mails = self.parts.readers.lend(|reader| {
             let mut statement = reader.prepare_cached("SELECT mail FROM unindexed ORDER BY mail LIMIT ?1")?;
             let mails = statement.query_map([BATCH as i64], |row| row.get(0))?;
@@ -180,7 +195,7 @@ impl Indexer {
             *mails = others;
         }
         let count = builder.mails();
-        let sealed = self.seal(&builder.finish())?;
+        let sealed = self.seal(of, &builder.finish())?;
         let indexed = all.get(..count).unwrap_or_default().to_vec();
         Ok(Replacement { of, indexed, merged: Vec::new(), mails: count as i64, sealed })
     }
@@ -219,17 +234,19 @@ impl Indexer {
         Some(mime::casemap(&text))
     }
 
-    fn seal(&self, segment: &Segment) -> Result<Sealed, Fault> {
-        let words =
-            self.parts.vault.seal_row(WORDS, &lz4_flex::block::compress_prepend_size(&segment.words))?;
+    fn seal(&self, of: AccountId, segment: &Segment) -> Result<Sealed, Fault> {
+        let packed = lz4_flex::block::compress_prepend_size(&segment.words);
+        let words = self.parts.vault.seal_row(&words_of(of), &packed)?;
         // Differences of small numbers don't pack any smaller.
-        let seal = |chunk: &Vec<u8>| self.parts.vault.seal_row(POSTINGS, chunk);
-        Ok(Sealed { words, postings: segment.postings.iter().map(seal).collect::<Result<_, _>>()? })
+        let seal =
+            |(chunk, plain): (i64, &Vec<u8>)| self.parts.vault.seal_row(&postings_of(&words, chunk), plain);
+        let postings = (0..).zip(&segment.postings).map(seal).collect::<Result<_, _>>()?;
+        Ok(Sealed { words, postings })
     }
 
-    fn unseal_words(&self, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn unseal_words(&self, of: AccountId, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
         let mut packed = Vec::with_capacity(sealed.len());
-        self.parts.vault.open_row(WORDS, sealed, &mut packed)?;
+        self.parts.vault.open_row(&words_of(of), sealed, &mut packed)?;
         lz4_flex::block::decompress_size_prepended(&packed).map_err(|_| Fault::broken("a text segment"))
     }
 
@@ -238,17 +255,17 @@ impl Indexer {
         let sql = "SELECT words FROM text_segment WHERE id = ?1";
         let words: Option<Vec<u8>> = first(reader, sql, [id], |r| r.get(0))?;
         let words = words.ok_or_else(|| Fault::broken("a text segment went away"))?;
-        let sql = "SELECT sealed FROM text_posting WHERE segment = ?1 ORDER BY chunk";
+        let sql = "SELECT chunk, sealed FROM text_posting WHERE segment = ?1 ORDER BY chunk";
         let mut statement = reader.prepare_cached(sql)?;
         let mut rows = statement.query([id])?;
         let mut postings = Vec::new();
         while let Some(row) = rows.next()? {
-            let mut chunk = Vec::new();
-            let sealed = row.get_ref(0)?.as_blob().map_err(|_| Fault::broken("a text posting"))?;
-            self.parts.vault.open_row(POSTINGS, sealed, &mut chunk)?;
-            postings.push(chunk);
+            let mut plain = Vec::new();
+            let sealed = row.get_ref(1)?.as_blob().map_err(|_| Fault::broken("a text posting"))?;
+            self.parts.vault.open_row(&postings_of(&words, row.get(0)?), sealed, &mut plain)?;
+            postings.push(plain);
         }
-        Ok(Segment { words: self.unseal_words(&words)?, postings })
+        Ok(Segment { words: self.unseal_words(owner(id), &words)?, postings })
     }
 
     /// Merges accounts' segments while they have many of one size.
@@ -257,7 +274,14 @@ impl Indexer {
             let (mut merged, mut octets, mut again) = (Vec::new(), 0, Vec::new());
             for of in accounts {
                 let Some(ids) = self.parts.readers.lend(|reader| to_merge(reader, of))? else { continue };
-                let one = self.merge(of, ids)?;
+                let one = match self.merge(of, ids) {
+                    Ok(one) => one,
+                    // One account's damage is no other's.
+                    Err(fault) => {
+                        tracing::warn!(account = %of, ?fault, "text segments not merged");
+                        continue;
+                    }
+                };
                 octets += one.sealed.octets();
                 merged.push(one);
                 again.push(of);
@@ -281,20 +305,22 @@ impl Indexer {
             segment::merge(&segments, &is_gone).ok_or_else(|| Fault::broken("a text segment"))
         })?;
         let mails = segment::count(&merged.words);
-        Ok(Replacement { of, indexed: Vec::new(), merged: ids, mails, sealed: self.seal(&merged)? })
+        Ok(Replacement { of, indexed: Vec::new(), merged: ids, mails, sealed: self.seal(of, &merged)? })
     }
 
-    /// Makes full segments anew, which no merge does, where many of their mails are gone: their words go too.
-    fn tidy(&self) -> Result<(), Fault> {
+    /// Makes segments anew where many of their mails are gone: their words go too. Full ones are never merged, and the
+    /// few small ones of a quiet account may wait for ever.
+    pub(super) fn tidy(&self) -> Result<(), Fault> {
+        let _making = self.making.lock();
         let mut last = 0;
         while !self.state.lock().closed {
-            let sql = "SELECT id, words FROM text_segment WHERE id > ?1 AND level = ?2 ORDER BY id LIMIT 1";
+            let sql = "SELECT id, words FROM text_segment WHERE id > ?1 ORDER BY id LIMIT 1";
             let next = self.parts.readers.lend(|reader| {
-                first(reader, sql, [last, FULL_LEVEL], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?)))
+                first(reader, sql, [last], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Vec<u8>>(1)?)))
             })?;
             let Some((id, words)) = next else { return Ok(()) };
             last = id;
-            let mails = segment::mails(&self.unseal_words(&words)?);
+            let mails = segment::mails(&self.unseal_words(owner(id), &words)?);
             let mails = mails.ok_or_else(|| Fault::broken("a text segment"))?;
             let gone = self.parts.readers.read(|reading| {
                 let gone = |mail: &&i64| !is_held(reading.sql, **mail).unwrap_or(true);
@@ -315,10 +341,22 @@ impl Indexer {
         mailbox: MailboxId,
         text: &str,
     ) -> Result<Option<Vec<Uid>>, Fault> {
-        let pieces = segment::pieces(&mime::casemap(text));
+        let mut pieces = segment::pieces(&mime::casemap(text));
+        pieces.truncate(MOST_PIECES);
         if pieces.is_empty() || !self.parts.settings.index_text {
             return Ok(None);
         }
+        match self.look_up(of, mailbox, &pieces) {
+            // The index only saves work: without it all mail is looked through.
+            Err(Fault::Store(StoreError::Failed(why))) => {
+                tracing::warn!(account = %of, why, "text index");
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+
+    fn look_up(&self, of: AccountId, mailbox: MailboxId, pieces: &[String]) -> Result<Vec<Uid>, Fault> {
         self.parts.readers.read(|reading| {
             let id = rows::existing(reading.sql, of, mailbox)?;
             let mut mails = Vec::new();
@@ -329,8 +367,9 @@ impl Indexer {
             while let Some(row) = segments.next()? {
                 reading.check_time()?;
                 let words = row.get_ref(1)?.as_blob().map_err(|_| Fault::broken("a text segment"))?;
-                let (id, words) = (row.get(0)?, self.unseal_words(words)?);
-                let hits = segment::search(&words, |chunk| self.posting(reading.sql, id, chunk), &pieces)?;
+                let id = row.get(0)?;
+                let posting = |chunk| self.posting(reading.sql, id, words, chunk);
+                let hits = segment::search(&self.unseal_words(of, words)?, posting, pieces)?;
                 mails.extend(hits.ok_or_else(|| Fault::broken("a text segment"))?);
             }
             let mut statement =
@@ -340,18 +379,24 @@ impl Indexer {
                 mails.push(mail?);
             }
             mails.sort_unstable();
-            in_mailbox(reading.sql, id, &mails).map(Some)
+            in_mailbox(reading.sql, id, &mails)
         })
     }
 
-    fn posting(&self, reader: &Connection, segment: i64, chunk: usize) -> Result<Vec<u8>, Fault> {
+    fn posting(
+        &self,
+        reader: &Connection,
+        segment: i64,
+        words: &[u8],
+        chunk: usize,
+    ) -> Result<Vec<u8>, Fault> {
         let sql = "SELECT sealed FROM text_posting WHERE segment = ?1 AND chunk = ?2";
         let mut statement = reader.prepare_cached(sql)?;
         let mut rows = statement.query([segment, chunk as i64])?;
         let row = rows.next()?.ok_or_else(|| Fault::broken("a text posting went away"))?;
         let sealed = row.get_ref(0)?.as_blob().map_err(|_| Fault::broken("a text posting"))?;
         let mut plain = Vec::with_capacity(sealed.len());
-        self.parts.vault.open_row(POSTINGS, sealed, &mut plain)?;
+        self.parts.vault.open_row(&postings_of(words, chunk as i64), sealed, &mut plain)?;
         Ok(plain)
     }
 }
@@ -484,5 +529,5 @@ pub(super) fn open(parts: &Parts, mail: i64) -> Result<Option<Box<dyn StoredMess
     let file = file.as_deref().and_then(BlobId::from_octets);
     let body = file.map(Body::File).or(inline.map(Body::Inline));
     let body = body.ok_or_else(|| Fault::broken("a message without its body"))?;
-    Ok(Some(parts.vault.open_message(&body, &layout)?))
+    Ok(Some(parts.vault.open_message(MailId(mail as u64), &body, &layout)?))
 }

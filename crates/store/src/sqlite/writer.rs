@@ -8,6 +8,7 @@ use base::AccountId;
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, Params, Row};
 use std::collections::{BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -125,7 +126,12 @@ impl Writer {
     {
         let mut state = self.shared.state.lock();
         let refused =
-            match (state.closed, state.waiting.len() < WAITING, state.octets + octets <= WAITING_OCTETS) {
+            // One that is larger than all that may wait waits alone.
+            match (
+                state.closed,
+                state.waiting.len() < WAITING,
+                state.octets == 0 || state.octets + octets <= WAITING_OCTETS,
+            ) {
                 (true, ..) => Some(StoreError::Closed),
                 (_, true, true) => None,
                 _ => Some(StoreError::Busy),
@@ -200,7 +206,11 @@ where
     }
 
     fn work(&mut self, work: &mut Work<'_>) -> bool {
-        self.outcome = self.work.take().map(|f| f(work));
+        // The one thread that writes must outlive a fault in one unit, or nobody's mail is kept any more.
+        if let Some(f) = self.work.take() {
+            let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| f(work)));
+            self.outcome = Some(outcome.unwrap_or_else(|_| Err(Fault::broken("a unit of work panicked"))));
+        }
         self.kept()
     }
 
@@ -355,6 +365,30 @@ mod tests {
             let wrote = writer.write(0, |work| work.run("CREATE TABLE late (x)", []));
             assert!(wrote.is_ok(), "{:?}", wrote.map_err(StoreError::from));
         });
+        writer.close();
+    }
+
+    #[test]
+    fn a_unit_that_panics_fails_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::start(schema::open_writer(directory.path()).unwrap(), Arc::default()).unwrap();
+        let lost = writer.write(0, |work| -> Result<(), Fault> {
+            work.run("INSERT INTO meta VALUES ('half', 1)", [])?;
+            panic!("a fault of ours");
+        });
+        assert!(lost.is_err());
+        let count = writer.write(0, |work| {
+            work.first("SELECT count(*) FROM meta WHERE name = 'half'", [], |r| r.get::<_, i64>(0))
+        });
+        assert!(matches!(count, Ok(Some(0))), "{:?}", count.map_err(StoreError::from));
+        writer.close();
+    }
+
+    #[test]
+    fn one_that_is_larger_than_all_that_may_wait_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::start(schema::open_writer(directory.path()).unwrap(), Arc::default()).unwrap();
+        assert!(writer.write(WAITING_OCTETS + 1, |_| Ok(())).is_ok());
         writer.close();
     }
 }

@@ -6,7 +6,7 @@ use super::keys::Purpose;
 use super::layout::{Layout, Segment};
 use super::{AttachmentKey, AttachmentRef, BlobId, Body, SealedMessage, Vault, failed, message_failed};
 use crate::{StoreError, StoredMessage};
-use base::{DomainId, Octets};
+use base::{DomainId, MailId, Octets};
 use parking_lot::Mutex;
 use std::io;
 use std::ops::Range;
@@ -81,8 +81,7 @@ impl Sealing<'_> {
         }
         let mut encoded = Vec::new();
         tree.encode(&mut encoded);
-        let layout = Layout { packed, body: id, size, tree: encoded, blobs, segments };
-        let layout = self.vault.0.keys.seal(Purpose::Mail, LAYOUT, &layout.encode())?;
+        let layout = Layout { packed, body: id, size, tree: encoded, blobs, segments }.encode();
         Ok(SealedMessage { body, layout, attachments: std::mem::take(&mut self.attachments), size })
     }
 
@@ -198,7 +197,11 @@ fn in_windows(
     Ok(())
 }
 
-const LAYOUT: &[u8] = b"layout";
+pub(super) fn layout_context(mail: MailId) -> [u8; 14] {
+    let mut context = *b"layout________";
+    context[6..].copy_from_slice(&mail.0.to_be_bytes());
+    context
+}
 
 fn body_context(id: BlobId) -> [u8; 21] {
     let mut context = *b"body_________________";
@@ -207,9 +210,14 @@ fn body_context(id: BlobId) -> [u8; 21] {
 }
 
 /// See [`Vault::open_message`].
-pub(super) fn open(vault: &Vault, body: &Body, layout: &[u8]) -> Result<Box<dyn StoredMessage>, StoreError> {
+pub(super) fn open(
+    vault: &Vault,
+    mail: MailId,
+    body: &Body,
+    layout: &[u8],
+) -> Result<Box<dyn StoredMessage>, StoreError> {
     let mut plain = Vec::new();
-    let outcome = vault.0.keys.open(Purpose::Mail, LAYOUT, layout, &mut plain);
+    let outcome = vault.0.keys.open(Purpose::Mail, &layout_context(mail), layout, &mut plain);
     outcome.map_err(|why| failed(format!("a message's layout: {why}")))?;
     let layout = Layout::decode(&plain).ok_or_else(|| failed("a message's layout can't be read"))?;
     let skeleton = open_skeleton(vault, body, &layout)?;

@@ -19,7 +19,7 @@ mod spool;
 mod tests;
 
 use crate::{Settings, Spool, StoreError, StoredMessage};
-use base::{DomainId, Limits, Octets};
+use base::{DomainId, Limits, MailId, Octets};
 use identity::Identity;
 use keys::{KeyRing, Purpose};
 use shelf::Shelf;
@@ -68,7 +68,7 @@ pub enum Body {
 pub struct SealedMessage {
     /// The skeleton.
     pub body: Body,
-    /// How to put the message together; sealed, for its row.
+    /// How to put the message together, for its row; not sealed yet: [`Vault::seal_layout`].
     pub layout: Vec<u8>,
     /// The attachments it needs, each once.
     pub attachments: Vec<AttachmentRef>,
@@ -142,9 +142,19 @@ impl Vault {
         message::seal(self, message, tree, domain, known)
     }
 
+    /// Seals a message's layout for the mail that it becomes: it opens as no other, and the body only with it.
+    pub fn seal_layout(&self, mail: MailId, message: &SealedMessage) -> Result<Vec<u8>, StoreError> {
+        self.0.keys.seal(Purpose::Mail, &message::layout_context(mail), &message.layout)
+    }
+
     /// Opens a message. Files of attachments are opened when they are read.
-    pub fn open_message(&self, body: &Body, layout: &[u8]) -> Result<Box<dyn StoredMessage>, StoreError> {
-        message::open(self, body, layout)
+    pub fn open_message(
+        &self,
+        mail: MailId,
+        body: &Body,
+        layout: &[u8],
+    ) -> Result<Box<dyn StoredMessage>, StoreError> {
+        message::open(self, mail, body, layout)
     }
 
     /// Seals `plain`. It opens only in the same context: say which table, row and column it is.

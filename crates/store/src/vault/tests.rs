@@ -8,11 +8,13 @@ mod messages;
 mod spool;
 
 use super::{BlobId, Body, SealedMessage, Vault};
-use crate::{Settings, StoreError};
-use base::{DomainId, Limits, Octets};
+use crate::{Settings, StoreError, StoredMessage};
+use base::{DomainId, Limits, MailId, Octets};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wire::mime::Tree;
+
+const MAIL: MailId = MailId((3 << 40) | 5);
 
 /// A store's folder and, beside it, its key; gone when dropped.
 struct Place {
@@ -139,9 +141,15 @@ fn seal_in(vault: &Vault, message: &Vec<u8>, domain: DomainId, before: &[&Sealed
     vault.seal_message(message, &tree, domain, &find).unwrap()
 }
 
+/// A sealed message as it comes back from a mail's rows.
+fn open(vault: &Vault, sealed: &SealedMessage) -> Result<Box<dyn StoredMessage>, String> {
+    let layout = vault.seal_layout(MAIL, sealed).unwrap();
+    vault.open_message(MAIL, &sealed.body, &layout).map_err(why)
+}
+
 /// All of a sealed message, or why it can't be had.
 fn read(vault: &Vault, sealed: &SealedMessage) -> Result<Vec<u8>, String> {
-    let message = vault.open_message(&sealed.body, &sealed.layout).map_err(why)?;
+    let message = open(vault, sealed)?;
     let mut out = Vec::new();
     message.read(0..message.len(), &mut out).map_err(|e| e.to_string())?;
     Ok(out)

@@ -7,7 +7,7 @@ use gate::Folder;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::Sqlite;
+use store::{Sqlite, Store};
 
 /// A message with an attachment that is kept as a blob.
 fn with_attachment(of: AccountId, number: u32) -> gate::Screened {
@@ -135,4 +135,35 @@ fn pruned_tombstones_are_told() {
     assert_eq!((recent.complete, recent.vanished), (true, vec![uids[4]]));
     assert_eq!(rig.store.status(alice, inbox).unwrap().uid_validity, validity);
     assert!(!rig.store.changes(alice, inbox, ModSeq(1)).unwrap().complete);
+}
+
+#[test]
+fn deleted_mail_makes_room_where_the_disk_is_nearly_full() {
+    // No disk has that much: it counts as nearly full from here on.
+    let place = tempfile::tempdir().unwrap();
+    let mut settings = rig::settings(place.path());
+    settings.index_text = false;
+    let rig = Rig::of(rig::open(&settings), settings.clone());
+    let alice = rig.account("alice");
+    let inbox = rig.inbox(alice);
+    // Random text, so that it does not pack.
+    let mut chance = 1u64;
+    let mut line = || {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{chance:016x}")
+    };
+    for _ in 0..60 {
+        let text: String = (0..5000).map(|_| line()).collect();
+        rig.put(alice, inbox, &text, flags(&["\\Deleted"]));
+    }
+    rig.store.expunge(alice, inbox, None).unwrap();
+    rig.store.close();
+    settings.least_free = u64::MAX;
+    drop(rig);
+    let store = rig::open(&settings);
+    let size = || std::fs::metadata(settings.directory.join("mail.db")).unwrap().len();
+    let before = size();
+    store.clear_now().unwrap();
+    store.close();
+    assert!(size() < before / 2, "{} of {before}", size());
 }

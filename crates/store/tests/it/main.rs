@@ -13,3 +13,4 @@ mod mailboxes;
 mod queue;
 mod rig;
 mod search;
+mod tampering;

@@ -85,3 +85,51 @@ fn without_an_index_any_may_hold_it() {
     assert_eq!(rig.store.candidates(alice, rig.inbox(alice), "word").unwrap(), None);
     rig.store.wait_indexed();
 }
+
+#[test]
+fn words_of_deleted_mail_go() {
+    let place = tempfile::tempdir().unwrap();
+    let settings = crate::rig::settings(place.path());
+    let store = crate::rig::open(&settings);
+    let rig = Rig::of(store.clone(), settings.clone());
+    let alice = rig.account("alice");
+    let inbox = rig.inbox(alice);
+    for number in 0..3 {
+        rig.put(alice, inbox, &format!("word{number}"), crate::rig::flags(&["\\Deleted"]));
+    }
+    rig.store.wait_indexed();
+    let database = rusqlite::Connection::open(settings.directory.join("mail.db")).unwrap();
+    let octets = || {
+        let sql = "SELECT total(length(words)) FROM text_segment";
+        database.query_row(sql, [], |row| row.get::<_, f64>(0)).unwrap()
+    };
+    store.clear_now().unwrap();
+    let before = octets();
+    assert!(before > 0.0);
+    rig.store.expunge(alice, inbox, Some(&[Uid(1), Uid(2)])).unwrap();
+    store.clear_now().unwrap();
+    let after = octets();
+    assert!(after < before, "{after} of {before}");
+    assert_eq!(rig.store.candidates(alice, inbox, "word2").unwrap(), Some(vec![Uid(3)]));
+    rig.store.expunge(alice, inbox, None).unwrap();
+    store.clear_now().unwrap();
+    assert_eq!(octets(), 0.0);
+}
+
+/// Text that is no language: its mail is looked through by every search, and the index stays small.
+#[test]
+fn a_mail_of_endless_new_words_is_found_all_the_same() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    let inbox = rig.inbox(alice);
+    let text: String =
+        (0..220_000).map(|n| format!("{n}x{}", if n % 9 == 8 { "\r\n" } else { " " })).collect();
+    rig.put(alice, inbox, &text, Flags::default());
+    rig.put(alice, inbox, "another", Flags::default());
+    rig.store.wait_indexed();
+    for (needle, uids) in
+        [("219999x", vec![Uid(1)]), ("no such", vec![Uid(1)]), ("another", vec![Uid(1), Uid(2)])]
+    {
+        assert_eq!(rig.store.candidates(alice, inbox, needle).unwrap(), Some(uids), "{needle}");
+    }
+}

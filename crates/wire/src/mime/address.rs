@@ -207,11 +207,15 @@ impl List<'_> {
             }
         }
         let inner_end = self.inner(&mut mailbox);
+        let mut behind = Words::default();
         if inner_end == Some(b'>') {
             self.at += 1;
             // Words behind the address say nothing; another address does.
             let mark = self.at;
-            let after = self.words();
+            let mut after = self.words();
+            if after.words.iter().any(|word| word.at_sign.is_some()) {
+                behind.words = std::mem::take(&mut after.words);
+            }
             if mailbox.name.is_none() {
                 mailbox.name = after.comment;
             }
@@ -220,6 +224,7 @@ impl List<'_> {
             }
         }
         self.entries.push(Entry::Mailbox(mailbox));
+        self.bare(behind);
         match self.text.get(self.at) {
             Some(b',') => self.at += 1,
             Some(b';') => {

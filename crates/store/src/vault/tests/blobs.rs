@@ -76,7 +76,7 @@ fn a_range_needs_only_its_chunks() {
         octets[head + number * chunk + 100] ^= 1;
     }
     std::fs::write(&path, octets).unwrap();
-    let open = vault.open_message(&sealed.body, &sealed.layout).unwrap();
+    let open = open(&vault, &sealed).unwrap();
     let from = 7 * 64 * 1024 * 4 / 3 * 78 / 76 + 2000;
     let mut out = Vec::new();
     open.read(from..from + 50_000, &mut out).unwrap();

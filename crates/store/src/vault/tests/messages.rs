@@ -1,4 +1,3 @@
-use super::super::keys::Purpose;
 use super::super::layout::Layout;
 use super::super::message::MOST_ATTACHMENTS;
 use super::*;
@@ -47,7 +46,7 @@ fn every_octet_comes_back() {
         skeletons += usize::from(matches!(sealed.body, Body::File(_)));
         assert_eq!(sealed.size, message.len() as u64);
         assert!(read(&vault, &sealed).unwrap() == message, "round {round}");
-        let open = vault.open_message(&sealed.body, &sealed.layout).unwrap();
+        let open = open(&vault, &sealed).unwrap();
         assert_eq!(*open.tree(), Tree::parse(&message, &Limits::default()));
         for _ in 0..20 {
             let from = chance.below(message.len() + 1);
@@ -153,13 +152,14 @@ fn tampered_rows_do_not_open() {
             "body {at}"
         );
     }
-    for at in 0..sealed.layout.len() {
-        let mut layout = sealed.layout.clone();
+    let whole = vault.seal_layout(MAIL, &sealed).unwrap();
+    for at in 0..whole.len() {
+        let mut layout = whole.clone();
         layout[at] ^= 0x80;
-        assert!(read(&vault, &SealedMessage { layout, ..sealed.clone() }).is_err(), "layout {at}");
-        let layout = sealed.layout[..at].to_vec();
-        assert!(read(&vault, &SealedMessage { layout, ..sealed.clone() }).is_err(), "layout cut at {at}");
+        assert!(vault.open_message(MAIL, &sealed.body, &layout).is_err(), "layout {at}");
+        assert!(vault.open_message(MAIL, &sealed.body, &whole[..at]).is_err(), "layout cut at {at}");
     }
+    assert!(vault.open_message(MailId(MAIL.0 + 1), &sealed.body, &whole).is_err(), "another mail's");
 }
 
 /// A message that is made as it is read.
@@ -242,12 +242,10 @@ fn a_structure_that_cannot_be_read_is_found_anew() {
     let vault = place.open();
     let message = message_with("text", &[fold(&[7; 20_000], 76, "\r\n")]);
     let mut sealed = seal(&vault, &message);
-    let mut plain = Vec::new();
-    vault.0.keys.open(Purpose::Mail, b"layout", &sealed.layout, &mut plain).unwrap();
-    let mut layout = Layout::decode(&plain).unwrap();
+    let mut layout = Layout::decode(&sealed.layout).unwrap();
     layout.tree = b"of another version".to_vec();
-    sealed.layout = vault.0.keys.seal(Purpose::Mail, b"layout", &layout.encode()).unwrap();
-    let open = vault.open_message(&sealed.body, &sealed.layout).unwrap();
+    sealed.layout = layout.encode();
+    let open = open(&vault, &sealed).unwrap();
     assert_eq!(*open.tree(), Tree::parse(&message, &Limits::default()));
     assert!(read(&vault, &sealed).unwrap() == message);
 }
