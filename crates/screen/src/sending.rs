@@ -9,6 +9,9 @@ use std::io;
 use wire::mime::NoteKind;
 use wire::mime::address::{self, Mailbox};
 
+/// Characters of a foreign address that the log shows.
+const SHOWN: usize = 254;
+
 /// The reverse-path of a logged-in account is its own. The null path is allowed: receipts are sent with it.
 pub struct OwnReversePath;
 
@@ -73,8 +76,11 @@ fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync
     let senders = mailboxes(asked.mail, "Sender")?;
     let foreign =
         authors.iter().chain(&senders).find(|m| !m.to_address().is_some_and(|address| owns(&address)));
-    Ok(foreign
-        .map_or(Verdict::Pass, |m| Verdict::Refuse(not_yours(&format!("From or Sender {}", m.address())))))
+    let refuse = |m: &Mailbox| {
+        let shown: String = m.address().chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+        Verdict::Refuse(not_yours(&format!("From or Sender {shown}")))
+    };
+    Ok(foreign.map_or(Verdict::Pass, refuse))
 }
 
 /// The mailboxes of every field of a name.
