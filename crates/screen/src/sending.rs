@@ -9,6 +9,9 @@ use std::io;
 use wire::mime::NoteKind;
 use wire::mime::address::{self, Mailbox};
 
+/// Addresses in From and Sender of one message: each is looked up.
+const MOST_AUTHORS: usize = 100;
+
 /// Characters of a foreign address that the log shows.
 const SHOWN: usize = 254;
 
@@ -74,6 +77,13 @@ fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync
         )));
     }
     let senders = mailboxes(asked.mail, "Sender")?;
+    if authors.len() + senders.len() > MOST_AUTHORS {
+        return Ok(Verdict::Refuse(Finding::new(
+            Item::Sending,
+            "too many authors",
+            Reply::new(550, (5, 6, 0), "Too many addresses in From and Sender"),
+        )));
+    }
     let foreign =
         authors.iter().chain(&senders).find(|m| !m.to_address().is_some_and(|address| owns(&address)));
     let refuse = |m: &Mailbox| {
