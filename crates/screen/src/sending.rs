@@ -9,6 +9,12 @@ use std::io;
 use wire::mime::NoteKind;
 use wire::mime::address::{self, Mailbox};
 
+/// Addresses in From and Sender of one message: each is looked up.
+const MOST_AUTHORS: usize = 100;
+
+/// Characters of a foreign address that the log shows.
+const SHOWN: usize = 254;
+
 /// The reverse-path of a logged-in account is its own. The null path is allowed: receipts are sent with it.
 pub struct OwnReversePath;
 
@@ -71,10 +77,20 @@ fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync
         )));
     }
     let senders = mailboxes(asked.mail, "Sender")?;
+    if authors.len() + senders.len() > MOST_AUTHORS {
+        return Ok(Verdict::Refuse(Finding::new(
+            Item::Sending,
+            "too many authors",
+            Reply::new(550, (5, 6, 0), "Too many addresses in From and Sender"),
+        )));
+    }
     let foreign =
         authors.iter().chain(&senders).find(|m| !m.to_address().is_some_and(|address| owns(&address)));
-    Ok(foreign
-        .map_or(Verdict::Pass, |m| Verdict::Refuse(not_yours(&format!("From or Sender {}", m.address())))))
+    let refuse = |m: &Mailbox| {
+        let shown: String = m.address().chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+        Verdict::Refuse(not_yours(&format!("From or Sender {shown}")))
+    };
+    Ok(foreign.map_or(Verdict::Pass, refuse))
 }
 
 /// The mailboxes of every field of a name.

@@ -135,6 +135,8 @@ fn authors_of_submitted_mail_are_the_account() {
     check(Submission, "From: alice@example.test\r\nFrom: bob@example.test\r\n", 550);
     check(Submission, "From:\r\n", 550);
     check(Submission, "", 550);
+    check(Submission, &format!("From: {}\r\n", vec!["alice@example.test"; 100].join(", ")), 250);
+    check(Submission, &format!("From: {}\r\n", vec!["alice@example.test"; 101].join(", ")), 550);
     // Ways to show another author than the one that was checked.
     for from in [
         "bob <alice@example.test> bob@example.test",

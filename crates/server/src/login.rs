@@ -13,6 +13,9 @@ use tracing::{info, warn};
 /// How long a banned peer waits for the refusal it gets anyway.
 const BANNED_WAIT: Duration = Duration::from_secs(3);
 
+/// Octets of a name that nobody has which are logged.
+const LOGGED_NAME: usize = 254;
+
 /// A log-in that holds until [`Login::ended`].
 pub struct Login {
     account: Account,
@@ -111,6 +114,7 @@ impl Visitor {
                 return Failure::Unavailable;
             }
         };
+        let user = &user[..user.floor_char_boundary(LOGGED_NAME)];
         info!(service = self.service, user, banned, "log-in failed");
         tokio::time::sleep(delay).await;
         Failure::Refused

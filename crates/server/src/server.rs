@@ -97,7 +97,8 @@ impl Server {
         let host = self.host.clone();
         HeaderFilter::new(Box::new(move |name, value| {
             let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
-            let own = || authserv_id(value).eq_ignore_ascii_case(host.as_str());
+            // One that says nobody's name where one was looked for (behind a comment without end) may be read as ours.
+            let own = || authserv_id(value).is_none_or(|id| id.eq_ignore_ascii_case(host.as_str()));
             is("Return-Path") || is("Authentication-Results") && own()
         }))
     }
@@ -106,38 +107,40 @@ impl Server {
 /// Says of a field, by name and value, whether it is to be dropped.
 pub type Drops = Box<dyn FnMut(&[u8], &[u8]) -> bool + Send>;
 
-/// The authserv-id at the start of an Authentication-Results value, past white space and comments.
-fn authserv_id(value: &[u8]) -> String {
+/// The authserv-id at the start of an Authentication-Results value, past white space and comments; `None` where there
+/// is none.
+fn authserv_id(value: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(value);
     let mut rest = text.trim_start();
     while rest.starts_with('(') {
-        rest = behind_comment(rest).trim_start();
+        rest = behind_comment(rest)?.trim_start();
     }
     let Some(quoted) = rest.strip_prefix('"') else {
-        return rest.split([';', ' ', '\t', '\r', '\n', '(', '/']).next().unwrap_or_default().to_owned();
+        let id = rest.split([';', ' ', '\t', '\r', '\n', '(', '/']).next();
+        return id.filter(|id| !id.is_empty()).map(str::to_owned);
     };
     let mut id = String::new();
     let mut characters = quoted.chars();
     while let Some(c) = characters.next().filter(|c| *c != '"') {
         id.extend(if c == '\\' { characters.next() } else { Some(c) });
     }
-    id
+    Some(id)
 }
 
-/// What follows the comment that a text begins with; they nest (RFC 5322 §3.2.2).
-fn behind_comment(text: &str) -> &str {
+/// What follows the comment that a text begins with, if it ends; they nest (RFC 5322 §3.2.2).
+fn behind_comment(text: &str) -> Option<&str> {
     let (mut depth, mut escaped) = (0, false);
     for (at, c) in text.char_indices() {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
             '(' => depth += 1,
-            ')' if depth == 1 => return &text[at + 1..],
+            ')' if depth == 1 => return text.get(at + 1..),
             ')' => depth -= 1,
             _ => {}
         }
     }
-    ""
+    None
 }
 
 /// An account, asked about addresses.
@@ -172,7 +175,7 @@ mod tests {
             ("(never closed mail.example.test", ""),
             ("", ""),
         ] {
-            assert_eq!(authserv_id(value.as_bytes()), expected, "{value}");
+            assert_eq!(authserv_id(value.as_bytes()).unwrap_or_default(), expected, "{value}");
         }
     }
 }

@@ -129,6 +129,7 @@ impl Transaction {
             };
         let evidence = ContentEvidence { peer: Some(peer), origin: peer.origin, account: owns, mail: &mail };
         let content = server.gatehouse.content(&evidence).await;
+        let why = content.trace();
         let trace = self.trace;
         let from = self.sender.mail.reverse_path.to_string();
         let size = mail.octets.len();
@@ -141,7 +142,7 @@ impl Transaction {
         let screened = match rulings.seal(mail) {
             Ok(screened) => screened,
             Err(reply) => {
-                info!(%trace, from, size, %reply, "message refused");
+                info!(%trace, from, size, %reply, why, "message refused");
                 return reply;
             }
         };

@@ -190,7 +190,8 @@ pub enum Action {
     Ready,
     /// This became of the mail.
     Done(Box<Outcome>),
-    /// Hang up, once what was sent has gone out; why, unless all is well.
+    /// Hang up, once what was sent has gone out; why, unless all is well. Behind it comes nothing but
+    /// [`Action::Done`] for a mail that is given all the same.
     Close(Option<Box<Trouble>>),
 }
 
@@ -286,7 +287,9 @@ impl Awaited {
     fn wait(&self, waits: &Waits) -> Duration {
         match self {
             Awaited::Greeting => waits.greeting,
-            Awaited::Ehlo | Awaited::Helo | Awaited::StartTls | Awaited::Auth(_) | Awaited::Rset => waits.command,
+            Awaited::Ehlo | Awaited::Helo | Awaited::StartTls | Awaited::Auth(_) | Awaited::Rset => {
+                waits.command
+            }
             Awaited::Mail => waits.mail,
             Awaited::Recipient(_) => waits.recipient,
             Awaited::Data => waits.data,
@@ -324,7 +327,7 @@ impl Client {
         match input {
             Input::Eof => self.lost(),
             Input::TlsFailed(why) => self.tls_failed(&why),
-            Input::Mail(mail) => self.begin(mail),
+            Input::Mail(mail) => self.begin(*mail),
             Input::Quit => self.quit(),
             _ if late => self.time_out(),
             Input::Bytes(octets) => self.receive(octets),
@@ -391,10 +394,12 @@ impl Client {
             match event {
                 None => return,
                 Some(Ok(heard)) if heard.whole => self.reply(heard.reply),
-                // What it says counts; then there is no safe place to go on from.
+                // What it says of a mail counts; but there is no safe place to go on from.
                 Some(Ok(heard)) => {
                     let stage = self.stage();
-                    self.reply(heard.reply);
+                    if self.transaction.is_some() {
+                        self.reply(heard.reply);
+                    }
                     return self.broke_protocol(stage, "a reply without end");
                 }
                 Some(Err(_)) => {

@@ -189,8 +189,8 @@ fn is_one_too_many(reply: &Reply) -> bool {
 
 impl Client {
     /// Takes a mail.
-    pub(super) fn begin(&mut self, mail: Box<Mail>) {
-        let transaction = Transaction::new(*mail, &self.extensions, &self.config);
+    pub(super) fn begin(&mut self, mail: Mail) {
+        let transaction = Transaction::new(mail, &self.extensions, &self.config);
         if !self.is_ready() {
             let recipients = vec![Fate::NotTried; transaction.mail.recipients.len()];
             let outcome = Outcome { recipients, ..transaction.outcome() };

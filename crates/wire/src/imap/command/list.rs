@@ -5,8 +5,8 @@ use base::mail::SEPARATOR;
 /// A pattern of mailbox names (RFC 9051 §6.3.9): `*` stands for anything, `%` for anything within one level.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListPattern {
-    /// The pattern in UTF-8, the reference in front of it; `None` for one that can't match any name: too long, or
-    /// no modified UTF-7.
+    /// The pattern in UTF-8, the reference in front of it; `None` for one that can't match any name: too long, too
+    /// many wildcards, or no modified UTF-7.
     text: Option<String>,
     /// Whether the pattern itself was the empty string.
     empty: bool,
@@ -16,11 +16,17 @@ impl ListPattern {
     /// The longest pattern that can match, in octets.
     pub const MAX_OCTETS: usize = 1000;
 
+    /// The most wildcards in a pattern that can match: each costs a look at the whole of every name.
+    pub const MAX_WILDCARDS: usize = 10;
+
     /// Joins a reference and a pattern, both in UTF-8; `None` for a text that isn't any.
     pub fn new(reference: Option<String>, pattern: Option<String>) -> Self {
         let empty = pattern.as_deref() == Some("");
         let text = reference.zip(pattern).map(|(reference, pattern)| reference + &pattern);
-        ListPattern { text: text.filter(|text| text.len() <= Self::MAX_OCTETS), empty }
+        let fits = |text: &String| {
+            text.len() <= Self::MAX_OCTETS && text.matches(['*', '%']).count() <= Self::MAX_WILDCARDS
+        };
+        ListPattern { text: text.filter(fits), empty }
     }
 
     /// Whether the pattern was `""`: the client asks for the separator and the reference's root, which is `""`.

@@ -401,6 +401,10 @@ fn patterns() {
     }
     assert!(!ListPattern::new(Some(String::new()), None).matches("a"));
     assert!(!ListPattern::new(Some("x".repeat(600)), Some("*".repeat(600))).matches("a"));
+    for (wildcards, expected) in [(10, true), (11, false)] {
+        let pattern = ListPattern::new(Some(String::new()), Some("%".repeat(wildcards)));
+        assert_eq!(pattern.matches("name"), expected);
+    }
     assert!(ListPattern::new(Some("a/".into()), Some(String::new())).is_empty());
 }
 
