@@ -14,6 +14,7 @@ pub mod route;
 use crate::config;
 use crate::gatehouse::Gatehouse;
 use base::{Domain, Reply, Resolver, Timestamp};
+use gate::{Delivery, Screened};
 use hop::Ways;
 use lanes::{Board, Most};
 use net::TlsClient;
@@ -89,7 +90,7 @@ impl Outbound {
         stop: watch::Receiver<bool>,
     ) -> Result<Arc<Self>, String> {
         let set = &config.outbound;
-        let name = ClientName::Domain(config.hostname.clone());
+        let name = ClientName::new(config.hostname.as_str()).map_err(|_| "server.hostname can't be said in EHLO")?;
         let tls = match set.tls {
             config::OutboundTls::Opportunistic if set.login.is_none() => Tls::Opportunistic,
             config::OutboundTls::Opportunistic | config::OutboundTls::Required => Tls::Required,
@@ -174,7 +175,7 @@ impl Outbound {
             let next = { let board = self.board.lock(); if board.is_full() { None } else { board.next() } };
             let sleep = next.map_or(LOOK, until).min(LOOK);
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 () = self.bell.notified() => {}
                 Some(ended) = carriers.join_next(), if !carriers.is_empty() => {
                     if let Err(error) = ended {
@@ -251,7 +252,7 @@ impl Outbound {
             // Nothing is settled, so all of it is tried again.
             Err(error) => return error!(%error, "notices to senders cannot be made"),
         };
-        let destinations = notices::destinations(&notices);
+        let destinations = destinations(&notices);
         let (send, receive) = oneshot::channel();
         let store = self.store.clone();
         let done = Box::new(move |outcome| drop(send.send(outcome)));
@@ -321,6 +322,24 @@ impl Outbound {
         let done = tokio::task::spawn_blocking(move || work(store.as_ref())).await;
         done.unwrap_or_else(|error| Err(store::StoreError::Failed(error.to_string())))
     }
+}
+
+/// Destinations that messages are queued for, each once.
+pub fn destinations<'s>(mail: impl IntoIterator<Item = &'s Screened>) -> Vec<String> {
+    let deliveries = mail.into_iter().flat_map(Screened::deliveries);
+    let mut destinations: Vec<String> = deliveries
+        .filter_map(|delivery| match delivery {
+            Delivery::Queue { recipient, .. } => Some(queue::destination(recipient)),
+            _ => None,
+        })
+        .collect();
+    destinations.sort();
+    destinations.dedup();
+    destinations
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 fn until(time: Timestamp) -> Duration {
