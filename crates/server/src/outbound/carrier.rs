@@ -160,7 +160,8 @@ impl Carrier<'_> {
         if self.candidates.is_none() {
             let host = Host::parse(self.destination).map_err(|_| nowhere(self.destination))?;
             let exchanges = self.outbound.routes.exchanges(&host, self.outbound.dns.as_ref()).await?;
-            self.candidates = Some(Candidates { exchanges: exchanges.into(), addresses: VecDeque::new(), fault: None });
+            self.candidates =
+                Some(Candidates { exchanges: exchanges.into(), addresses: VecDeque::new(), fault: None });
         }
         let Some(candidates) = &mut self.candidates else { return Err(nowhere(self.destination)) };
         while let Some((exchange, address)) = candidates.next(self.outbound).await {
@@ -177,7 +178,8 @@ impl Carrier<'_> {
                 }
             }
         }
-        let fault = candidates.fault.take().unwrap_or_else(|| Reply::new(451, (4, 4, 1), "no server answers"));
+        let fault =
+            candidates.fault.take().unwrap_or_else(|| Reply::new(451, (4, 4, 1), "no server answers"));
         self.candidates = None;
         Err(Unroutable {
             temporary: !fault.is_permanent(),
@@ -254,7 +256,9 @@ impl Candidates {
         while self.addresses.is_empty() {
             let exchange = self.exchanges.pop_front()?;
             match exchange.addresses(outbound.dns.as_ref()).await {
-                Ok(found) => self.addresses.extend(found.into_iter().map(|address| (exchange.clone(), address))),
+                Ok(found) => {
+                    self.addresses.extend(found.into_iter().map(|address| (exchange.clone(), address)))
+                }
                 Err(Unroutable { temporary, status, text }) => {
                     self.met(Reply::new(if temporary { 451 } else { 550 }, status, text));
                 }
@@ -273,7 +277,9 @@ impl Candidates {
 /// What the server itself is at fault for, where a recipient has to wait for it.
 fn hosts_fault(fate: &Fate) -> Option<String> {
     match fate {
-        Fate::Deferred(trouble) | Fate::Unknown(trouble) if trouble.is_hosts() => Some(trouble.reply.to_string()),
+        Fate::Deferred(trouble) | Fate::Unknown(trouble) if trouble.is_hosts() => {
+            Some(trouble.reply.to_string())
+        }
         _ => None,
     }
 }
@@ -309,7 +315,8 @@ fn mail(group: &[Queued], content: &Content) -> Mail {
             (false, true) => Body::EightBitMime,
             (false, false) => Body::SevenBit,
         },
-        utf8_header: group.first().is_some_and(|entry| entry.smtputf8) && tree.has_note(NoteKind::EightBitHeader),
+        utf8_header: group.first().is_some_and(|entry| entry.smtputf8)
+            && tree.has_note(NoteKind::EightBitHeader),
         require_tls: false,
         priority: None,
         deliver_by: None,

@@ -4,7 +4,9 @@ use super::route::Exchange;
 use base::Reply;
 use base::address::Host;
 use net::{Connection, TlsClient};
-use session::smtp::client::{Action, Client, Config, Input, Mail, Outcome, Security, Stage, Tls, Trouble, Why};
+use session::smtp::client::{
+    Action, Client, Config, Input, Mail, Outcome, Security, Stage, Tls, Trouble, Why,
+};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -88,7 +90,9 @@ impl Hop {
     /// Connects and gets as far as the first mail. Where only TLS fails, tries again without, if that may be.
     pub async fn open(exchange: &Exchange, address: SocketAddr, ways: &Ways) -> Result<Self, Trouble> {
         match (Self::open_with(exchange, address, ways, &ways.config).await, &ways.plain) {
-            (Err(trouble), Some(plain)) if trouble.why == Why::Tls && ways.config.tls == Tls::Opportunistic => {
+            (Err(trouble), Some(plain))
+                if trouble.why == Why::Tls && ways.config.tls == Tls::Opportunistic =>
+            {
                 tracing::info!(host = %exchange.host, %address, reply = %trouble.reply, "TLS fails: going on in the clear");
                 Self::open_with(exchange, address, ways, plain).await
             }
@@ -103,8 +107,9 @@ impl Hop {
         config: &Arc<Config>,
     ) -> Result<Self, Trouble> {
         let source = if address.is_ipv4() { ways.source_v4 } else { ways.source_v6 };
-        let connection =
-            Connection::connect(address, source, CONNECT).await.map_err(|error| unconnected(address, &error))?;
+        let connection = Connection::connect(address, source, CONNECT)
+            .await
+            .map_err(|error| unconnected(address, &error))?;
         let mut hop = Hop {
             connection,
             client: Client::new(config.clone(), None, Instant::now()),
@@ -120,7 +125,9 @@ impl Hop {
                 Err(*trouble)
             }
             // Neither comes before a mail or an order to quit.
-            Event::Done(_) | Event::Closed(None) => Err(unconnected(address, &io::ErrorKind::NotConnected.into())),
+            Event::Done(_) | Event::Closed(None) => {
+                Err(unconnected(address, &io::ErrorKind::NotConnected.into()))
+            }
         }
     }
 
@@ -180,7 +187,7 @@ impl Hop {
 
     /// Does what the session asks for until it has something to tell.
     async fn run(&mut self, content: Option<&Content>) -> Event {
-        let mut done = None;
+        let (mut done, mut closed) = (None, false);
         loop {
             while let Some(action) = self.client.next() {
                 match action {
@@ -191,10 +198,11 @@ impl Hop {
                     Action::Ready => {}
                     Action::Done(outcome) => done = Some(outcome),
                     Action::Close(trouble) if done.is_none() => return Event::Closed(trouble),
-                    Action::Close(_) => {}
+                    Action::Close(_) => closed = true,
                 }
             }
-            if let Some(outcome) = done {
+            // After an outcome the session may still be clearing up: a transaction that broke is reset.
+            if let Some(outcome) = done.take_if(|_| closed || self.client.is_ready()) {
                 return Event::Done(outcome);
             }
             self.listen().await;
@@ -235,7 +243,9 @@ impl Hop {
         let handshake = self.connection.start_client_tls(&self.tls, &self.name, self.handshake_wait).await;
         let now = Instant::now();
         match handshake {
-            Ok(net::Authenticated(authenticated)) => self.client.feed(now, Input::TlsUp(Security { authenticated })),
+            Ok(net::Authenticated(authenticated)) => {
+                self.client.feed(now, Input::TlsUp(Security { authenticated }))
+            }
             Err(error) => self.client.feed(now, Input::TlsFailed(error.to_string())),
         }
     }

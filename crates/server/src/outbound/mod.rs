@@ -90,7 +90,8 @@ impl Outbound {
         stop: watch::Receiver<bool>,
     ) -> Result<Arc<Self>, String> {
         let set = &config.outbound;
-        let name = ClientName::new(config.hostname.as_str()).map_err(|_| "server.hostname can't be said in EHLO")?;
+        let name =
+            ClientName::new(config.hostname.as_str()).map_err(|_| "server.hostname can't be said in EHLO")?;
         let tls = match set.tls {
             config::OutboundTls::Opportunistic if set.login.is_none() => Tls::Opportunistic,
             config::OutboundTls::Opportunistic | config::OutboundTls::Required => Tls::Required,
@@ -98,7 +99,8 @@ impl Outbound {
         };
         let login = set.login.clone().map(|(user, password)| Login { user, password });
         let session = Config { tls, login, ..Config::new(name) };
-        let plain = (tls == Tls::Opportunistic).then(|| Arc::new(Config { tls: Tls::Never, ..session.clone() }));
+        let plain =
+            (tls == Tls::Opportunistic).then(|| Arc::new(Config { tls: Tls::Never, ..session.clone() }));
         let ways = Ways {
             config: Arc::new(session),
             plain,
@@ -119,7 +121,10 @@ impl Outbound {
             ways,
             enabled: set.enabled,
             give_up_after: set.give_up_after,
-            board: Mutex::new(Board::new(Most { all: set.connections, lane: set.connections_per_destination })),
+            board: Mutex::new(Board::new(Most {
+                all: set.connections,
+                lane: set.connections_per_destination,
+            })),
             bell: Notify::new(),
             more: Mutex::new(HashMap::new()),
             stop,
@@ -172,7 +177,10 @@ impl Outbound {
             for destination in started {
                 carriers.spawn(carrier::carry(self.clone(), destination));
             }
-            let next = { let board = self.board.lock(); if board.is_full() { None } else { board.next() } };
+            let next = {
+                let board = self.board.lock();
+                if board.is_full() { None } else { board.next() }
+            };
             let sleep = next.map_or(LOOK, until).min(LOOK);
             tokio::select! {
                 () = stopped(&mut stop) => break,
@@ -259,11 +267,15 @@ impl Outbound {
         let sealed = notices.is_empty();
         match sealed {
             true => store.queue().settle(settled, notices, done),
-            false => drop(tokio::task::spawn_blocking(move || store.queue().settle(settled, notices, done)).await),
+            false => {
+                drop(tokio::task::spawn_blocking(move || store.queue().settle(settled, notices, done)).await)
+            }
         }
         match receive.await {
             Ok(Ok(_)) => self.wake(destinations.iter().map(String::as_str)),
-            Ok(Err(error)) => error!(%error, "what became of queued mail cannot be written down: it is tried again"),
+            Ok(Err(error)) => {
+                error!(%error, "what became of queued mail cannot be written down: it is tried again")
+            }
             Err(_) => error!("what became of queued mail was not written down: it is tried again"),
         }
     }
@@ -290,7 +302,8 @@ impl Outbound {
 
     /// A destination can't be reached: it has a pause.
     fn pause(&self, destination: &str, why: &str) {
-        let until = self.board.lock().unreachable(destination, why, Timestamp::now(), crate::random::fraction());
+        let until =
+            self.board.lock().unreachable(destination, why, Timestamp::now(), crate::random::fraction());
         info!(destination, why, %until, "destination can't be reached");
     }
 
