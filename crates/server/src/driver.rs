@@ -60,9 +60,12 @@ impl Waiter {
         changes: Option<&mut watch::Receiver<()>>,
     ) -> io::Result<Waited> {
         let began = Instant::now();
-        // A peer that always has something to say is stopped all the same.
+        // A peer that always has something to say is stopped all the same, and has no more time than others.
         if *self.stop.borrow() || login.as_ref().is_some_and(|login| login.is_over()) {
             return Ok(Waited::Stop);
+        }
+        if began >= deadline {
+            return Ok(Waited::Deadline);
         }
         let read = |count| if count == 0 { Waited::End } else { Waited::Octets };
         if self.near
@@ -122,7 +125,7 @@ mod tests {
     use super::*;
     use tokio::net::{TcpListener, TcpStream};
 
-    /// Whether it was near or not, a peer that never falls silent hears of a stop.
+    /// Whether it was near or not, a peer that never falls silent hears of a stop and of its time's end.
     #[tokio::test]
     async fn a_busy_peer_is_stopped() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -142,6 +145,10 @@ mod tests {
             stop.send_replace(true);
             let waited = waiter.wait(&mut connection, &mut octets, deadline, None, None).await;
             assert!(matches!(waited, Ok(Waited::Stop)));
+            stop.send_replace(false);
+            let waited = waiter.wait(&mut connection, &mut octets, Instant::now(), None, None).await;
+            assert!(matches!(waited, Ok(Waited::Deadline)));
+            octets.clear();
         }
     }
 }

@@ -155,13 +155,69 @@ pub struct Owner {
 impl Owner {
     /// Whether the account may send from the address. Not knowing is a no.
     pub fn owns(&self, address: &Address) -> bool {
-        self.store.directory().may_send_as(self.account, address).unwrap_or(false)
+        let directory = self.store.directory();
+        // A +subaddress that is all of somebody else's address is not its base's.
+        let gets_its_mail = match directory.find(address) {
+            Ok(Found::Accounts { accounts, .. }) => accounts.contains(&self.account),
+            _ => false,
+        };
+        gets_its_mail && directory.may_send_as(self.account, address).unwrap_or(false)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// RFC 6409 §6.1: with accounts and aliases whose names have a `+` in them, too.
+    #[test]
+    fn an_account_sends_from_what_is_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let settings = store::Settings {
+            directory: place.path().join("store"),
+            key_file: place.path().join("key"),
+            make_key: true,
+            least_free: 0,
+            keep_deleted: std::time::Duration::ZERO,
+            index_text: false,
+            limits: base::Limits::default(),
+        };
+        let store: Arc<dyn Store> = store::sqlite::Sqlite::open(&settings).unwrap();
+        let address = |text: &str| Address::parse(text).unwrap();
+        let directory = store.directory();
+        directory.add_domain(&Domain::new("example.test").unwrap()).unwrap();
+        let add = |text: &str| directory.add_account(&address(text), b"").unwrap();
+        let (alice, bob) = (add("alice@example.test"), add("bob@example.test"));
+        let sales = add("alice+sales@example.test");
+        for (alias, accounts, send_as) in [
+            ("team", vec![alice, bob], true),
+            ("list", vec![alice, bob], false),
+            ("alice+ads", vec![bob], true),
+        ] {
+            let address = address(&format!("{alias}@example.test"));
+            directory.set_alias(&store::Alias { address, accounts, send_as }).unwrap();
+        }
+        for (text, owners) in [
+            ("alice@example.test", vec![alice]),
+            ("\"Alice\"@EXAMPLE.test", vec![alice]),
+            ("alice+any@example.test", vec![alice]),
+            ("alice+sales@example.test", vec![sales]),
+            ("ALICE+Sales@example.test", vec![sales]),
+            ("alice+ads@example.test", vec![bob]),
+            ("alice+sales+x@example.test", vec![alice]),
+            ("team@example.test", vec![alice, bob]),
+            ("list@example.test", vec![]),
+            ("nobody@example.test", vec![]),
+            ("alice@example.org", vec![]),
+            ("alice@[192.0.2.1]", vec![]),
+        ] {
+            let owns =
+                |account: &AccountId| Owner { store: store.clone(), account: *account }.owns(&address(text));
+            let found: Vec<AccountId> = [alice, bob, sales].into_iter().filter(owns).collect();
+            assert_eq!(found, owners, "{text}");
+        }
+        store.close();
+    }
 
     /// RFC 8601 §2.2, §5: however a stranger writes our name, it is ours.
     #[test]

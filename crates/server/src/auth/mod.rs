@@ -175,9 +175,11 @@ impl Authenticator {
     ) -> Result<LoggedIn, Refusal> {
         let block = self.admit(peer, now)?;
         let login = self.logins.login(name).map_err(Refusal::Unavailable)?;
+        // Whether it is needed or not: it takes time.
+        let whole = self.completed(written_alike(name))?;
         let verified = match &login {
             Some(login) => self.verify(login, password, now).await.map_err(|Busy| busy())?,
-            None => self.verify_nobody(name, password).await?,
+            None => self.verify_nobody(&whole, password).await?,
         };
         match (verified, login) {
             (Some(logged_in), Some(login)) if login.active => {
@@ -201,10 +203,10 @@ impl Authenticator {
         self.admit(peer, now)?;
         let mut login = self.logins.login(name).map_err(Refusal::Unavailable)?;
         let found = login.is_some();
-        let mut name = written_alike(name);
+        let name = self.completed(written_alike(name))?;
+        let of_whole = self.logins.login(&name).map_err(Refusal::Unavailable)?;
         if !found {
-            name = self.completed(name)?;
-            login = self.logins.login(&name).map_err(Refusal::Unavailable)?;
+            login = of_whole;
         }
         let real = login.and_then(|login| {
             let keys = Credentials::from_bytes(&login.credentials).ok()?.scram_keys()?;
@@ -297,7 +299,6 @@ impl Authenticator {
 
     /// Costs what [`Self::verify`] costs, for a name that nobody has: attempts at once share a hash here as there.
     async fn verify_nobody(&self, name: &str, password: &Secret) -> Result<Option<LoggedIn>, Refusal> {
-        let name = self.completed(written_alike(name))?;
         let key = self.keyed(&[b"nobody", name.as_bytes(), password.expose()]);
         let _ = self.verify_once(key, self.dummy.clone(), password).await.map_err(|Busy| busy())?;
         Ok(None)

@@ -20,6 +20,10 @@ use wire::mime::{self, HeaderFilter};
 /// Messages up to this size are sealed on the spot; larger ones on a thread that may take its time.
 const SEALED_AT_ONCE: u64 = 64 * 1024;
 
+/// Octets of a base64 part for which the store may write a file: to wait until it is on disk is not for the threads
+/// that everybody's connections share.
+const FILE_FROM: u64 = 8 * 1024;
+
 /// A message on its way in, from MAIL to the last reply.
 pub struct Transaction {
     trace: TraceId,
@@ -232,7 +236,8 @@ async fn commit(server: &Server, screened: Screened) -> Result<Vec<Placed>, Stor
     let (send, receive) = oneshot::channel();
     let done = Box::new(move |outcome| drop(send.send(outcome)));
     let destinations = outbound::destinations([&screened]);
-    if screened.mail().octets.len() <= SEALED_AT_ONCE {
+    let mail = screened.mail();
+    if mail.octets.len() <= SEALED_AT_ONCE && !may_need_files(&mail.tree) {
         server.store.accept(vec![screened], done);
     } else {
         let store = server.store.clone();
@@ -241,6 +246,10 @@ async fn commit(server: &Server, screened: Screened) -> Result<Vec<Placed>, Stor
     let placed = receive.await.unwrap_or(Err(StoreError::Closed))?;
     server.outbound.wake(destinations.iter().map(String::as_str));
     Ok(placed)
+}
+
+fn may_need_files(tree: &mime::Tree) -> bool {
+    tree.parts().iter().any(|part| part.encoding == mime::Encoding::Base64 && part.size() >= FILE_FROM)
 }
 
 /// What a peer is told when the store can't.
@@ -288,5 +297,28 @@ impl Octets for Topped {
             true => self.rest.read(range.start.saturating_sub(top)..range.end - top, out),
             false => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(encoding: &str, octets: usize, expected: bool) {
+        let message = format!(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: image/png\r\n\
+             Content-Transfer-Encoding: {encoding}\r\n\r\n{}\r\n--b--\r\n",
+            "aaaa".repeat(octets / 4)
+        );
+        let tree = mime::Tree::parse(message.as_bytes(), &base::Limits::default());
+        assert_eq!(may_need_files(&tree), expected, "{encoding} {octets}");
+    }
+
+    /// Attachments that get a file of their own in the store are synced, which may take long.
+    #[test]
+    fn messages_with_files_are_not_sealed_at_once() {
+        check("base64", 1000, false);
+        check("base64", 12 * 1024, true);
+        check("7bit", 40 * 1024, false);
     }
 }

@@ -130,10 +130,7 @@ impl Client {
         match reply.code() {
             354 if transaction.has_taken() => self.begin_content(),
             // RFC 2920 §3.1: the message is ended, to be an empty one for nobody.
-            354 => {
-                transaction.open = false;
-                self.command(b".\r\n".to_vec(), [Awaited::End]);
-            }
+            354 => self.command(b".\r\n".to_vec(), [Awaited::End]),
             400.. => {
                 transaction.settle_taken(&theirs(Stage::Data, reply).fate());
                 self.finish();

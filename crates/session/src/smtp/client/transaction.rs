@@ -93,6 +93,7 @@ impl Transaction {
         let asked =
             asked.filter(|(_, standing)| **standing == Standing::Open).map(|(recipient, _)| recipient);
         self.utf8 = self.mail.needs_utf8(asked);
+        self.eight_bit |= self.utf8;
     }
 
     /// The next recipient to be asked for, with its command.
@@ -200,7 +201,7 @@ impl Client {
         let trouble = transaction.mail.trouble(&self.extensions, authenticated);
         let mut transaction = Box::new(transaction);
         if let Some(trouble) = trouble {
-            transaction.refuse_all(&trouble);
+            transaction.settle(&trouble.fate(), |_| true);
         }
         let waits = &self.config.waits;
         let slow = transaction.mail.size / waits.octets_per_second.max(1);

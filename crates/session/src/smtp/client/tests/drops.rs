@@ -91,7 +91,7 @@ fn fail(player: &mut Player, stage: Stage, text: &str, failure: Failure) {
             player.drain();
         }
         Failure::EndlessLine => {
-            player.client.feed(player.now, Input::Bytes(text[..4].as_bytes()));
+            player.client.feed(player.now, Input::Bytes(&text.as_bytes()[..4]));
             for _ in 0..1000 {
                 player.client.feed(player.now, Input::Bytes(&[b'x'; 1024]));
             }
