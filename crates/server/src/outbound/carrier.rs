@@ -6,7 +6,7 @@ use super::route::{Exchange, Unroutable};
 use super::{Outbound, Report};
 use base::address::Host;
 use base::{AccountId, Reply, Timestamp};
-use session::smtp::client::{Fate, Mail, Recipient, Trouble};
+use session::smtp::client::{Fate, Mail, Recipient, Stage, Trouble, Why};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl Carrier<'_> {
         let content = match self.content(&group).await {
             Ok(content) => content,
             Err(reply) => {
-                self.settle(&group, vec![Fate::Deferred(own_trouble(reply)); group.len()], "").await;
+                self.settle(&group, vec![Fate::Deferred(own_trouble(reply)); group.len()], None).await;
                 return None;
             }
         };
@@ -129,7 +129,7 @@ impl Carrier<'_> {
             }
             let Some(hop) = &mut self.hop else { return Some(group) };
             let outcome = hop.send(mail(&group, &content), &content).await;
-            let words = hop.words();
+            let (name, words) = (hop.name().to_string(), hop.words());
             let ready = hop.is_ready();
             if !ready {
                 self.hop = None;
@@ -140,7 +140,7 @@ impl Carrier<'_> {
             }
             let (again, fates) = sort_out(&mut group, outcome.recipients, !ready && self.has_candidates());
             let fault = if ready { None } else { fates.iter().find_map(hosts_fault) };
-            self.settle(&group, fates, &words).await;
+            self.settle(&group, fates, Some((&name, &words))).await;
             if again.is_empty() {
                 let Some(fault) = fault else { return None };
                 self.outbound.pause(self.destination, &fault);
@@ -197,7 +197,7 @@ impl Carrier<'_> {
         let (_, subject, detail) = fault.status;
         let reply = Reply::new(550, (5, subject, detail), fault.text);
         let fates = vec![Fate::Refused(own_trouble(reply)); group.len()];
-        self.settle(&group, fates, "").await;
+        self.settle(&group, fates, None).await;
         None
     }
 
@@ -219,11 +219,12 @@ impl Carrier<'_> {
     }
 
     /// Writes down what became of recipients, and tells the sender where it must be told.
-    async fn settle(&self, group: &[Queued], fates: Vec<Fate>, server: &str) {
+    async fn settle(&self, group: &[Queued], fates: Vec<Fate>, server: Option<(&str, &str)>) {
         let now = Timestamp::now();
         let mut settled = Vec::with_capacity(group.len());
         let mut reports = Vec::new();
         let spread = crate::random::fraction();
+        let (name, server) = server.map_or((None, ""), |(name, words)| (Some(name), words));
         for (entry, fate) in group.iter().zip(fates) {
             let fate = match fate {
                 Fate::Delivered(reply) => {
@@ -232,7 +233,9 @@ impl Carrier<'_> {
                 }
                 Fate::Refused(trouble) => {
                     info!(trace = %entry.trace, to = %entry.recipient, server, reply = %trouble.reply, "refused for good");
-                    reports.push(Report::failed(entry.clone(), trouble.reply, server));
+                    // What we found out ourselves is not to be put into the other server's mouth.
+                    let said = name.filter(|_| trouble.why == Why::Reply);
+                    reports.push(Report::failed(entry.clone(), trouble.reply, said));
                     queue::Fate::Gone
                 }
                 Fate::Deferred(trouble) | Fate::Unknown(trouble) => {
@@ -325,9 +328,9 @@ fn mail(group: &[Queued], content: &Content) -> Mail {
     }
 }
 
+/// What we found out ourselves.
 fn own_trouble(reply: Reply) -> Trouble {
-    use session::smtp::client::{Stage, Why};
-    Trouble { stage: Stage::Mail, why: Why::Reply, reply }
+    Trouble { stage: Stage::Mail, why: Why::Lost, reply }
 }
 
 fn nowhere(destination: &str) -> Unroutable {

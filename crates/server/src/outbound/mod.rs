@@ -33,7 +33,7 @@ use wire::smtp::ClientName;
 /// The longest sleep between two looks at what is due.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// How often senders are told of what is late.
+/// How often senders are told of what is late, at least.
 const REMIND: Duration = Duration::from_secs(60);
 
 /// Late entries that are seen to at a time.
@@ -51,6 +51,7 @@ pub struct Outbound {
     routes: Routes,
     ways: Ways,
     enabled: bool,
+    late_after: Duration,
     give_up_after: Duration,
     board: Mutex<Board>,
     /// Rung when there is something new on the board.
@@ -68,15 +69,15 @@ pub struct Report {
     failed: bool,
     /// What the other server said, or we say.
     reply: Reply,
-    /// The server that said it; empty if it was ourselves.
-    server: String,
+    /// The server that said it, unless it was ourselves.
+    server: Option<String>,
     /// Until when it will be tried, where it is late.
     until: Option<Timestamp>,
 }
 
 impl Report {
-    fn failed(entry: Queued, reply: Reply, server: &str) -> Self {
-        Report { entry, failed: true, reply, server: server.to_owned(), until: None }
+    fn failed(entry: Queued, reply: Reply, server: Option<&str>) -> Self {
+        Report { entry, failed: true, reply, server: server.map(str::to_owned), until: None }
     }
 }
 
@@ -120,6 +121,7 @@ impl Outbound {
             },
             ways,
             enabled: set.enabled,
+            late_after: set.late_after,
             give_up_after: set.give_up_after,
             board: Mutex::new(Board::new(Most {
                 all: set.connections,
@@ -171,7 +173,7 @@ impl Outbound {
         self.look_at_queue().await;
         let mut stop = self.stop.clone();
         let mut carriers = tokio::task::JoinSet::new();
-        let mut reminder = tokio::time::interval(REMIND);
+        let mut reminder = tokio::time::interval((self.late_after / 8).clamp(Duration::from_secs(1), REMIND));
         loop {
             let started = self.board.lock().start(Timestamp::now());
             for destination in started {
@@ -245,7 +247,7 @@ impl Outbound {
             info!(trace = %entry.trace, to = %entry.recipient, expired, %reply, "late");
             settled.push(Settled { id: entry.id, fate });
             let until = (!expired).then_some(until);
-            reports.push(Report { entry, failed: expired, reply, server: String::new(), until });
+            reports.push(Report { entry, failed: expired, reply, server: None, until });
         }
         self.settle(settled, reports).await;
     }

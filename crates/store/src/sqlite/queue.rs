@@ -12,7 +12,8 @@ use gate::Screened;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, Row, params_from_iter};
 
-const COLUMNS: &str = "id, trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since, due, deadline,
+const COLUMNS: &str =
+    "id, trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since, due, deadline,
                        tries, held, last";
 
 /// Entries that one unit of work changes at most, so that the writer is never held up for long.
@@ -124,7 +125,9 @@ fn entry(row: &Row<'_>) -> Result<Queued, Fault> {
         domain: DomainId(number(4)?),
         reverse_path: match reverse_path.as_str() {
             "" => ReversePath::Null,
-            path => ReversePath::Address(Address::parse(path).map_err(|_| Fault::broken("a queued reverse-path"))?),
+            path => ReversePath::Address(
+                Address::parse(path).map_err(|_| Fault::broken("a queued reverse-path"))?,
+            ),
         },
         recipient: Address::parse(&recipient).map_err(|_| Fault::broken("a queued recipient"))?,
         size: number(7)?,
@@ -154,7 +157,8 @@ fn settle_one(work: &Work<'_>, Settled { id, fate }: &Settled) -> Result<(), Fau
 
 /// Removes an entry, and its mail where that was the last one.
 fn remove(work: &Work<'_>, id: i64) -> Result<(), Fault> {
-    let mail: Option<i64> = work.first("DELETE FROM queue WHERE id = ?1 RETURNING mail", [id], |row| row.get(0))?;
+    let mail: Option<i64> =
+        work.first("DELETE FROM queue WHERE id = ?1 RETURNING mail", [id], |row| row.get(0))?;
     match mail {
         Some(mail) => housekeeping::clear_if_unheld(work, mail, Timestamp::now().0),
         // Dropped meanwhile.
@@ -180,7 +184,8 @@ fn change_piece(work: &Work<'_>, which: &Which, change: &Change, after: i64) -> 
         Which::All => ("1".to_owned(), Vec::new()),
     };
     values.insert(0, Value::from(after));
-    let sql = format!("SELECT id, destination FROM queue WHERE id > ?1 AND {condition} ORDER BY id LIMIT {PIECE}");
+    let sql =
+        format!("SELECT id, destination FROM queue WHERE id > ?1 AND {condition} ORDER BY id LIMIT {PIECE}");
     let found: Vec<(i64, String)> = {
         let mut statement = work.sql().prepare(&sql)?;
         let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;

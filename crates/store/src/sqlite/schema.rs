@@ -465,7 +465,10 @@ mod tests {
         let mut statement = upgraded.prepare("SELECT destination, due FROM queue ORDER BY id").unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         let rows: Vec<(String, i64)> = rows.collect::<Result<_, _>>().unwrap();
-        assert_eq!(rows, [("example.com".into(), 77), ("example.org".into(), 77), ("[192.0.2.1]".into(), 77)]);
+        assert_eq!(
+            rows,
+            [("example.com".into(), 77), ("example.org".into(), 77), ("[192.0.2.1]".into(), 77)]
+        );
     }
 
     #[test]

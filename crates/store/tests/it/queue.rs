@@ -50,11 +50,14 @@ fn entries_are_found_by_destination_and_time() {
         all.sort();
         all
     };
-    assert_eq!(queue(&rig), [
-        ("[192.0.2.1]".to_owned(), 0, 1),
-        ("example.com".to_owned(), 0, 2),
-        ("example.net".to_owned(), 0, 1)
-    ]);
+    assert_eq!(
+        queue(&rig),
+        [
+            ("[192.0.2.1]".to_owned(), 0, 1),
+            ("example.com".to_owned(), 0, 2),
+            ("example.net".to_owned(), 0, 1)
+        ]
+    );
     assert!(due(&rig, "example.com", RECEIVED - 1).is_empty());
     assert_eq!(due(&rig, "example.com", RECEIVED), ["a@example.com", "c@example.com"]);
 
