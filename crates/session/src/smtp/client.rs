@@ -121,7 +121,7 @@ pub struct Waits {
     pub end: Duration,
     /// For the reply to QUIT, on which nothing depends.
     pub quit: Duration,
-    /// For everything up to the first [`Action::Ready`], and again for each mail: this and
+    /// For everything up to the first [`Action::Ready`], and again for each mail up to its end: this and
     /// [`Waits::octets_per_second`] bound what all other waits could add up to.
     pub total: Duration,
     /// How fast a server must take content, at least, beyond `total`.
@@ -348,6 +348,10 @@ impl Client {
     /// kept is the driver's choice.
     pub fn deadline(&self) -> Option<Instant> {
         let waits = &self.config.waits;
+        // Whoever is not heard out here gets the message twice (RFC 1047), so this wait is never cut short.
+        if let (State::Talking, Some(Awaited::End)) = (&self.state, self.awaited.front()) {
+            return Some(self.since + waits.end);
+        }
         let wait = match self.state {
             State::Ready | State::Closed => return None,
             State::Quitting(_) => return Some(self.since + waits.quit),

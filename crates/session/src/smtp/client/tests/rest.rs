@@ -129,6 +129,21 @@ fn a_large_message_has_more_time() {
 }
 
 #[test]
+fn the_reply_to_the_message_has_its_ten_minutes() {
+    // RFC 5321 §4.5.3.2.6, however late it has become.
+    let mut player = ready();
+    give(&mut player, b"x\r\n");
+    for reply in ["250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+        player.now += Duration::from_secs(119);
+        player.feed(Input::Bytes(reply.as_bytes()));
+    }
+    player.client.bound = player.now + Duration::from_secs(1);
+    player.now += Duration::from_secs(599);
+    player.feed(Input::Bytes(b"250 taken\r\n"));
+    assert_eq!(player.events, ["delivered 250 taken", "ready"]);
+}
+
+#[test]
 fn a_mail_at_the_wrong_time_comes_back() {
     let mut client = Player::new("").client;
     let now = Instant::now();
