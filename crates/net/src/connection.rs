@@ -201,7 +201,8 @@ impl Connection {
                     Poll::Ready(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Pending => {
-                        let reads = !self.ended && out.len() < most && self.poll_read(context, out)?.is_ready();
+                        let reads =
+                            !self.ended && out.len() < most && self.poll_read(context, out)?.is_ready();
                         if !reads {
                             return Poll::Pending;
                         }

@@ -179,6 +179,7 @@ mod tests {
             make_key: true,
             least_free: 0,
             keep_deleted: std::time::Duration::ZERO,
+            late_after: std::time::Duration::ZERO,
             index_text: false,
             limits: base::Limits::default(),
         };

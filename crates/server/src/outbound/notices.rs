@@ -126,9 +126,11 @@ impl Maker {
                 let sender = report.entry.account.filter(|account| accounts.contains(account));
                 Ok(sender.or(accounts.first().copied()).map(|account| inbox(account, domain)))
             }
-            Found::NotOurs => {
-                Ok(Some(Delivery::Queue { account: None, domain: report.entry.domain, recipient: to.clone() }))
-            }
+            Found::NotOurs => Ok(Some(Delivery::Queue {
+                account: None,
+                domain: report.entry.domain,
+                recipient: to.clone(),
+            })),
             Found::Accounts { .. } | Found::NoSuchUser => {
                 let postmaster = directory.postmaster().map_err(failed)?.first().copied();
                 Ok(postmaster.map(|account| inbox(account, report.entry.domain)))

@@ -89,7 +89,7 @@ pub(super) fn charge(work: &Work<'_>, of: AccountId, messages: i64, octets: i64)
 /// [`charge`], whatever the quota is.
 pub(super) fn charge_anyway(work: &Work<'_>, of: AccountId, messages: i64, octets: i64) -> Result<(), Fault> {
     match charge(work, of, messages, octets) {
-        Err(fault) if matches!(fault, Fault::Store(StoreError::OverQuota(_))) => Ok(()),
+        Err(Fault::Store(StoreError::OverQuota(_))) => Ok(()),
         outcome => outcome,
     }
 }
