@@ -142,8 +142,7 @@ impl Carrier<'_> {
             let fault = if ready { None } else { fates.iter().find_map(hosts_fault) };
             self.settle(&group, fates, Some((&name, &words))).await;
             if again.is_empty() {
-                let Some(fault) = fault else { return None };
-                self.outbound.pause(self.destination, &fault);
+                self.outbound.pause(self.destination, &fault?);
                 return Some(Vec::new());
             }
             group = again;
