@@ -153,12 +153,18 @@ impl Delivery {
 pub struct Screened {
     mail: Spooled,
     deliveries: Vec<Delivery>,
+    inside: Option<Origin>,
     story: Vec<String>,
 }
 
 impl Screened {
-    pub(crate) fn new(mail: Spooled, deliveries: Vec<Delivery>, story: Vec<String>) -> Self {
-        Screened { mail, deliveries, story }
+    pub(crate) fn new(
+        mail: Spooled,
+        deliveries: Vec<Delivery>,
+        inside: Option<Origin>,
+        story: Vec<String>,
+    ) -> Self {
+        Screened { mail, deliveries, inside, story }
     }
 
     /// The message.
@@ -169,6 +175,11 @@ impl Screened {
     /// What is to be done with it.
     pub fn deliveries(&self) -> &[Delivery] {
         &self.deliveries
+    }
+
+    /// Its origin, where it came from inside and not from a peer.
+    pub fn inside(&self) -> Option<Origin> {
+        self.inside
     }
 
     /// What the checks found, a line a stage, for log and trace.

@@ -151,7 +151,7 @@ impl Rulings {
             .collect();
         match refusal {
             Some(reply) if delivered == 0 => Err(reply),
-            _ => Ok(Screened::new(mail, deliveries, self.trace())),
+            _ => Ok(Screened::new(mail, deliveries, self.peer.skipped_for(), self.trace())),
         }
     }
 

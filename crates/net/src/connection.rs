@@ -1,20 +1,21 @@
 //! One peer's connection, in the clear or inside TLS.
 
 use crate::admission::Permit;
-use crate::tls::{Protocol, Tls, Used};
+use crate::tls::{Authenticated, Protocol, Tls, TlsClient, Used};
+use base::address::Host;
 use rustix::net::sockopt;
 use session::sasl::ChannelBinding;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{client, server};
 
 /// Octets read at a time, into a buffer on the stack: a connection that waits holds none.
 const READ: usize = 16 * 1024;
@@ -43,13 +44,15 @@ pub struct Connection {
 enum Stream {
     Plain(TcpStream),
     Tls(Box<Secured>),
+    /// We are the client.
+    Client(Box<client::TlsStream<TcpStream>>),
     /// A handshake failed: nothing goes in or out.
     Broken,
 }
 
 #[derive(Debug)]
 struct Secured {
-    stream: TlsStream<TcpStream>,
+    stream: server::TlsStream<TcpStream>,
     used: Used,
 }
 
@@ -91,7 +94,7 @@ impl Connection {
 
     /// Whether it is inside TLS.
     pub fn is_tls(&self) -> bool {
-        matches!(self.stream, Stream::Tls(_))
+        matches!(self.stream, Stream::Tls(_) | Stream::Client(_))
     }
 
     /// Waits for octets and appends them to `out`; gives how many, 0 when the peer is done. While it waits it holds
@@ -117,6 +120,7 @@ impl Connection {
         let outcome = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
             Stream::Tls(secured) => Pin::new(&mut secured.stream).poll_read(context, &mut buffer),
+            Stream::Client(stream) => Pin::new(stream).poll_read(context, &mut buffer),
             Stream::Broken => Poll::Ready(Ok(())),
         };
         let outcome = match outcome {
@@ -139,6 +143,10 @@ impl Connection {
             Stream::Tls(secured) => {
                 secured.stream.write_all(octets).await?;
                 secured.stream.flush().await
+            }
+            Stream::Client(stream) => {
+                stream.write_all(octets).await?;
+                stream.flush().await
             }
             Stream::Broken => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -171,6 +179,101 @@ impl Connection {
         }
     }
 
+    /// Sends all octets and takes in what comes meanwhile, up to `most` octets of it: a peer that answers before it
+    /// has read all must not be kept waiting (RFC 2920 §3.1). More than that, or an end, and it only sends.
+    pub async fn converse(
+        &mut self,
+        octets: &[u8],
+        out: &mut Vec<u8>,
+        most: usize,
+        deadline: Instant,
+    ) -> io::Result<()> {
+        let mut rest = octets;
+        let work = poll_fn(|context| {
+            loop {
+                let written = match rest.is_empty() {
+                    true => self.poll_flush(context).map_ok(|()| 0),
+                    false => self.poll_write(context, rest),
+                };
+                match written {
+                    Poll::Ready(Ok(_)) if rest.is_empty() => return Poll::Ready(Ok(())),
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {
+                        let reads =
+                            !self.ended && out.len() < most && self.poll_read(context, out)?.is_ready();
+                        if !reads {
+                            return Poll::Pending;
+                        }
+                    }
+                }
+            }
+        });
+        tokio::time::timeout_at(deadline, work).await?
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(context, octets),
+            Stream::Tls(secured) => Pin::new(&mut secured.stream).poll_write(context, octets),
+            Stream::Client(stream) => Pin::new(stream).poll_write(context, octets),
+            Stream::Broken => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(secured) => Pin::new(&mut secured.stream).poll_flush(context),
+            Stream::Client(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Broken => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// Connects to a server, from an address of ours or whatever the system chooses, at most for `wait`.
+    pub async fn connect(to: SocketAddr, from: Option<IpAddr>, wait: Duration) -> io::Result<Self> {
+        let socket = match to {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        if let Some(ip) = from {
+            socket.bind(SocketAddr::new(ip, 0))?;
+        }
+        let stream = tokio::time::timeout(wait, socket.connect(to)).await??;
+        Self::new(stream, None)
+    }
+
+    /// Has the client's TLS handshake with a server of this name, at most for `wait`. Octets that were read before
+    /// must not count afterwards. After an error the connection can only be closed.
+    pub async fn start_client_tls(
+        &mut self,
+        tls: &TlsClient,
+        name: &Host,
+        wait: Duration,
+    ) -> io::Result<Authenticated> {
+        let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Broken) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let (stream, authenticated) = tokio::time::timeout(wait, tls.handshake(name, stream)).await??;
+        self.stream = Stream::Client(Box::new(stream));
+        Ok(authenticated)
+    }
+
+    /// The TLS version and cipher suite in use.
+    pub fn tls_words(&self) -> Option<(&'static str, &'static str)> {
+        let state: &rustls::CommonState = match &self.stream {
+            Stream::Tls(secured) => secured.stream.get_ref().1,
+            Stream::Client(stream) => stream.get_ref().1,
+            Stream::Plain(_) | Stream::Broken => return None,
+        };
+        let version = match state.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLSv1.2",
+        };
+        Some((version, state.negotiated_cipher_suite().and_then(|s| s.suite().as_str()).unwrap_or("unknown")))
+    }
+
     /// What is known of the TLS connection, if it is one.
     pub fn tls_info(&self) -> Option<TlsInfo> {
         let Stream::Tls(secured) = &self.stream else { return None };
@@ -201,6 +304,10 @@ impl Connection {
                 // A peer that is gone or takes nothing gets no close_notify.
                 let _ = tokio::time::timeout(LINGER, secured.stream.shutdown()).await;
                 secured.stream.into_inner().0
+            }
+            Stream::Client(mut stream) => {
+                let _ = tokio::time::timeout(LINGER, stream.shutdown()).await;
+                stream.into_inner().0
             }
             Stream::Broken => return,
         };

@@ -13,7 +13,7 @@ pub use admission::{Admission, Block, Full, Most, Permit};
 pub use connection::{Connection, TlsInfo};
 pub use dns::HickoryResolver;
 pub use listener::{Accepted, Listener, Refused};
-pub use tls::{Protocol, Tls};
+pub use tls::{Authenticated, Protocol, Tls, TlsClient};
 
 #[cfg(test)]
 mod tests;

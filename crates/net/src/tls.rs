@@ -1,8 +1,10 @@
 //! TLS: certificates by host name, picked up when their files change, and one configuration a protocol.
 
 mod certificate;
+mod client;
 
 pub use certificate::{Source, TlsError, self_signed};
+pub use client::{Authenticated, TlsClient};
 
 use certificate::{Certificate, Fingerprint};
 use parking_lot::RwLock;
@@ -10,7 +12,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
@@ -152,7 +154,7 @@ impl Tls {
 
 impl Loaded {
     fn read(sources: &[Source]) -> Result<Self, TlsError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = provider();
         let certificates = sources
             .iter()
             .map(|source| Certificate::read(source, &provider))
@@ -174,6 +176,12 @@ impl Loaded {
             certificates,
         })
     }
+}
+
+/// The one library that computes for TLS.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())).clone()
 }
 
 fn config(provider: Arc<CryptoProvider>, certificates: Arc<Certificates>) -> Result<ServerConfig, TlsError> {

@@ -2,14 +2,15 @@
 
 use crate::auth::Credentials;
 use crate::control::{
-    AccountRow, Admin, AliasRow, AppPasswordRow, DeletedRow, DomainRow, Password, QuarantineRow, QueueRow,
-    Request, Response,
+    AccountRow, Admin, AliasRow, AppPasswordRow, Change, DeletedRow, DomainRow, Password, QuarantineRow,
+    QueueRow, Request, Response, Which,
 };
 use crate::server::Server;
+use base::address::Host;
 use base::{AccountId, Address, BoxFuture, Domain, MailId, Secret, Timestamp};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use store::{Account, AccountState, Alias, Directory, DirectoryError};
+use store::{Account, AccountState, Alias, Directory, DirectoryError, queue};
 
 /// Queue and quarantine entries that one command lists.
 const MOST_ENTRIES: usize = 100_000;
@@ -105,6 +106,8 @@ impl Steward {
                 done(format!("{address} is removed"))
             }
             Request::QueueList => self.list_queue(),
+            Request::QueueShow { id } => self.show_queued(id),
+            Request::QueueChange { which, change } => self.change_queue(which, change),
             Request::QuarantineList => self.list_quarantine(),
             Request::UndeleteList { address } => self.list_deleted(&address),
             Request::UndeleteRestore { address, mail, all } => self.restore(&address, mail, all),
@@ -269,16 +272,60 @@ impl Steward {
     }
 
     fn list_queue(&self) -> Outcome {
-        let queued = self.server.store.queued(0, MOST_ENTRIES).map_err(|e| format!("{e:?}"))?;
-        let row = |entry: store::Queued| QueueRow {
+        let queued = self.server.store.queue().entries(0, MOST_ENTRIES).map_err(|e| e.to_string())?;
+        Ok(Response::Queue(queued.into_iter().map(|entry| self.queue_row(entry)).collect()))
+    }
+
+    fn show_queued(&self, id: u64) -> Outcome {
+        let found = self.server.store.queue().entries(id.saturating_sub(1), 1).map_err(|e| e.to_string())?;
+        let entry = found.into_iter().find(|entry| entry.id == id);
+        let entry = entry.ok_or_else(|| format!("{id}: no such entry (`mailward queue list` shows all)"))?;
+        Ok(Response::Queued(self.queue_row(entry)))
+    }
+
+    fn queue_row(&self, entry: store::Queued) -> QueueRow {
+        let blocked = self.server.outbound.fault(&queue::destination(&entry.recipient));
+        let (state, next, why) = match (entry.held, blocked) {
+            (Some(why), _) => ("held", None, why),
+            (None, Some(fault)) => ("deferred", Some(entry.due), fault),
+            (None, None) if entry.due > Timestamp::now() => ("deferred", Some(entry.due), entry.last),
+            (None, None) => ("waiting", Some(entry.due), entry.last),
+        };
+        QueueRow {
             id: entry.id,
             trace: entry.trace.to_string(),
-            from: entry.reverse_path,
+            from: entry.reverse_path.to_string(),
             to: entry.recipient.to_string(),
             size: entry.size,
             since: entry.since.to_string(),
+            state: state.to_owned(),
+            next: next.map(|time| time.to_string()),
+            tries: entry.tries,
+            why,
+        }
+    }
+
+    fn change_queue(&self, which: Which, change: Change) -> Outcome {
+        let which = match which {
+            Which::Ids(ids) => queue::Which::Ids(ids),
+            Which::To(domain) => queue::Which::Destination(
+                Host::parse(&domain).map_err(|_| format!("{domain}: no domain"))?.to_string(),
+            ),
+            Which::From(address) => queue::Which::Account(self.account(&address)?.id),
+            Which::All => queue::Which::All,
         };
-        Ok(Response::Queue(queued.into_iter().map(row).collect()))
+        let (change, did) = match change {
+            Change::Retry => (queue::Change::Retry, "tried now"),
+            Change::Hold { why } => (queue::Change::Hold(why), "held"),
+            Change::Release => (queue::Change::Release, "released"),
+            Change::Drop => (queue::Change::Drop, "dropped"),
+        };
+        let count = self.server.outbound.change(&which, &change).map_err(|e| e.to_string())?;
+        done(match count {
+            0 => "no entry is meant by that".to_owned(),
+            1 => format!("1 entry is {did}"),
+            _ => format!("{count} entries are {did}"),
+        })
     }
 
     fn list_quarantine(&self) -> Outcome {

@@ -70,6 +70,10 @@ pub enum Request {
     AliasRemove { address: String },
     /// What waits to be delivered to other servers.
     QueueList,
+    /// One entry.
+    QueueShow { id: u64 },
+    /// What is to be done with some of it.
+    QueueChange { which: Which, change: Change },
     /// What is held.
     QuarantineList,
     /// An account's deleted mail that can be had back.
@@ -98,6 +102,8 @@ pub enum Response {
     Aliases(Vec<AliasRow>),
     /// The queue.
     Queue(Vec<QueueRow>),
+    /// One entry of it.
+    Queued(QueueRow),
     /// The quarantine.
     Quarantine(Vec<QuarantineRow>),
     /// Deleted mail.
@@ -149,6 +155,42 @@ pub struct QueueRow {
     pub to: String,
     pub size: u64,
     pub since: String,
+    /// `waiting`, `deferred` or `held`.
+    pub state: String,
+    /// When it is tried next, unless it is held.
+    pub next: Option<String>,
+    /// Tries that brought an answer about it.
+    pub tries: u32,
+    /// What the last try brought, or why it is held.
+    pub why: String,
+}
+
+/// Some queue entries.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// Of these numbers.
+    Ids(Vec<u64>),
+    /// For a domain.
+    To(String),
+    /// Of an account.
+    From(String),
+    /// All.
+    All,
+}
+
+/// What is to be done with queue entries.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Try them now.
+    Retry,
+    /// Keep them back.
+    Hold { why: String },
+    /// Keep them back no longer.
+    Release,
+    /// Throw them away.
+    Drop,
 }
 
 /// A quarantine entry.

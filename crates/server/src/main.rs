@@ -12,6 +12,7 @@ mod inbound;
 mod log;
 mod login;
 mod mailbox;
+mod outbound;
 mod random;
 mod reader;
 mod serve;

@@ -12,6 +12,11 @@ pub fn octets<const N: usize>() -> [u8; N] {
     out
 }
 
+/// A number from 0 up to 1.
+pub fn fraction() -> f64 {
+    f64::from(u32::from_be_bytes(octets())) / f64::from(u32::MAX)
+}
+
 /// A new id for a message or a connection.
 pub fn trace_id() -> TraceId {
     TraceId(u128::from_be_bytes(octets()))

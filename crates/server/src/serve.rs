@@ -6,6 +6,7 @@ use crate::config::{Bans, Certificates, Config, Door, ServiceKind, TlsMode};
 use crate::control::{Admin, Control};
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
+use crate::outbound::Outbound;
 use crate::server::Server;
 use crate::{inbound, reader};
 use base::{Limits, Resolver};
@@ -73,6 +74,7 @@ async fn serve(config: Config) -> Result<(), String> {
     if let Some(tls) = &server.tls {
         tasks.spawn(tls.clone().watch());
     }
+    let mut sending = tokio::spawn(server.outbound.clone().run());
     info!(host = %config.hostname, "ready");
     if let Some(trial) = &config.trial {
         print!("{}", trial.welcome());
@@ -83,6 +85,10 @@ async fn serve(config: Config) -> Result<(), String> {
     stop.send_replace(true);
     if tokio::time::timeout(FAREWELL, admission.wait_empty()).await.is_err() {
         warn!(left = admission.count(), "connections cut");
+    }
+    if tokio::time::timeout(FAREWELL, &mut sending).await.is_err() {
+        warn!("connections to other servers cut");
+        sending.abort();
     }
     tokio::task::spawn_blocking(move || store.close()).await.map_err(|e| e.to_string())?;
     info!("stopped");
@@ -127,6 +133,7 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
         make_key: config.trial.is_some() || !store::sqlite::exists(&config.data),
         least_free: config.store.least_free,
         keep_deleted: config.store.keep_deleted,
+        late_after: config.outbound.late_after,
         index_text: config.store.index_text,
         limits: config.limits.clone(),
     };
@@ -140,9 +147,13 @@ fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>)
     let hub = Arc::new(Hub::default());
     let listener = hub.clone();
     store.on_change(Arc::new(move |accounts| listener.changed(accounts)));
+    let gatehouse = Arc::new(Gatehouse::new(&screen));
+    let dns = Arc::new(HickoryResolver::new(&config.dns_servers)?);
+    let outbound = Outbound::new(config, store.clone(), gatehouse.clone(), dns, stop.clone())?;
     Ok(Server {
         host: config.hostname.clone(),
-        gatehouse: Arc::new(Gatehouse::new(&screen)),
+        gatehouse,
+        outbound,
         auth: authenticator(config, store.clone())?,
         tls: load_tls(config)?,
         store,

@@ -4,6 +4,7 @@ use crate::auth::Authenticator;
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::mailbox::AccountMail;
+use crate::outbound::Outbound;
 use base::mailbox::MailError;
 use base::{AccountId, Address, Domain, Reply};
 use gate::{Destination, LocalTarget};
@@ -23,6 +24,8 @@ pub struct Server {
     pub store: Arc<dyn Store>,
     /// The checks.
     pub gatehouse: Arc<Gatehouse>,
+    /// Sends mail to other servers.
+    pub outbound: Arc<Outbound>,
     /// Log-ins.
     pub auth: Authenticator,
     /// Certificates, if there are any.
@@ -176,6 +179,7 @@ mod tests {
             make_key: true,
             least_free: 0,
             keep_deleted: std::time::Duration::ZERO,
+            late_after: std::time::Duration::ZERO,
             index_text: false,
             limits: base::Limits::default(),
         };

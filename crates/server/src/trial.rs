@@ -48,6 +48,9 @@ port = 20995
 [pop3.also]
 port = 20110
 
+[outbound]
+enabled = false
+
 [store]
 least_free = "64 MiB"
 
@@ -150,7 +153,8 @@ impl Trial {
     /// What is printed once the server is ready: addresses, passwords, lines to paste.
     pub fn welcome(&self) -> String {
         let mut out = String::from(
-            "Mailward is running in trial mode: on this machine only, data in ./mailward-data.\n\n",
+            "Mailward is running in trial mode: on this machine only, data in ./mailward-data.\n\
+             Mail for other domains is taken and waits in the queue: nothing leaves this machine.\n\n",
         );
         for (address, password) in &self.accounts {
             out += &format!("  {address:<20}  password  {}\n", password.expose_str().unwrap_or(""));

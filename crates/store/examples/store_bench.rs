@@ -29,6 +29,7 @@ fn main() -> Outcome<()> {
         make_key: true,
         least_free: 0,
         keep_deleted: Duration::from_secs(3600),
+        late_after: Duration::from_secs(3600),
         index_text: true,
         limits: Limits::default(),
     };

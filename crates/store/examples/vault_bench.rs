@@ -40,6 +40,7 @@ fn open(folder: &Path) -> Outcome<Vault> {
         make_key: true,
         least_free: 0,
         keep_deleted: Duration::ZERO,
+        late_after: Duration::ZERO,
         index_text: false,
         limits: Limits::default(),
     };

@@ -5,10 +5,12 @@
 //! disk syncs. `sqlite` is the engine that a single node uses, `vault` seals what it keeps.
 
 pub mod directory;
+pub mod queue;
 pub mod sqlite;
 pub mod vault;
 
 pub use directory::{Account, AccountState, Alias, Directory, DirectoryError, DomainEntry, Found};
+pub use queue::{Queue, Queued};
 pub use sqlite::Sqlite;
 
 use base::mailbox::{
@@ -125,10 +127,10 @@ pub trait Store: Send + Sync {
     /// The directory of who has mail here.
     fn directory(&self) -> &dyn directory::Directory;
 
-    // ---- Queue and quarantine (delivery is the next issue's)
+    // ---- Queue and quarantine
 
-    /// Queue entries, oldest first, after `after`, at most `most`.
-    fn queued(&self, after: u64, most: usize) -> Result<Vec<Queued>, StoreError>;
+    /// What waits to be sent to other servers.
+    fn queue(&self) -> &dyn Queue;
     /// Quarantine entries, oldest first, after `after`, at most `most`.
     fn quarantined(&self, after: u64, most: usize) -> Result<Vec<Quarantined>, StoreError>;
 
@@ -194,25 +196,6 @@ pub enum Place {
     Queue(u64),
     /// Into quarantine.
     Quarantine(u64),
-}
-
-/// A queue entry: one message for one recipient on another server.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Queued {
-    /// Its number.
-    pub id: u64,
-    /// The message's trace.
-    pub trace: TraceId,
-    /// The content.
-    pub mail: MailId,
-    /// The reverse-path; empty is the null path.
-    pub reverse_path: String,
-    /// The recipient.
-    pub recipient: Address,
-    /// Octets.
-    pub size: u64,
-    /// When it was queued.
-    pub since: base::Timestamp,
 }
 
 /// A quarantine entry.
@@ -294,6 +277,8 @@ pub struct Settings {
     pub least_free: u64,
     /// How long deleted mail can be had back.
     pub keep_deleted: std::time::Duration,
+    /// How long a queue entry waits before its sender is told that it is late.
+    pub late_after: std::time::Duration,
     /// Whether message text is indexed for SEARCH.
     pub index_text: bool,
     /// Named bounds.

@@ -1,5 +1,6 @@
 //! Parse and print: SMTP, IMAP, POP3, SASL and MIME.
 
+pub mod dsn;
 pub mod imap;
 pub mod mime;
 pub mod pop3;

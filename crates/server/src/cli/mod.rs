@@ -47,7 +47,7 @@ pub enum Command {
     #[command(subcommand, after_help = ALIAS_EXAMPLES)]
     Alias(Alias),
     /// Mail on its way to other servers
-    #[command(subcommand)]
+    #[command(subcommand, after_help = QUEUE_EXAMPLES)]
     Queue(Queue),
     /// Mail that is held
     #[command(subcommand)]
@@ -82,6 +82,13 @@ const DOMAIN_EXAMPLES: &str = "Examples:
 const ALIAS_EXAMPLES: &str = "Examples:
   mailward alias add sales@example.org anna@example.org bert@example.org
   mailward alias add anna.b@example.org anna@example.org --send-as    anna may send as anna.b, too";
+
+const QUEUE_EXAMPLES: &str = "Examples:
+  mailward queue list
+  mailward queue show 4711
+  mailward queue retry --to example.org      its server is back
+  mailward queue hold --from anna@example.org --why 'sends spam?'
+  mailward queue drop 4711 4712";
 
 const UNDELETE_EXAMPLES: &str = "Examples:
   mailward undelete list anna@example.org
@@ -260,6 +267,50 @@ pub enum Alias {
 pub enum Queue {
     /// List what waits
     List(Listing),
+    /// Show one entry: what was tried, what came of it, what is next
+    Show {
+        /// The number that `queue list` shows
+        id: u64,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Try entries now, whatever happened before
+    Retry(Entries),
+    /// Keep entries back until they are released
+    Hold {
+        #[command(flatten)]
+        which: Entries,
+        /// Why, to be shown in lists
+        #[arg(long, default_value = "by the administrator")]
+        why: String,
+    },
+    /// Send what was held
+    Release(Entries),
+    /// Throw entries away; their senders hear nothing
+    Drop {
+        #[command(flatten)]
+        which: Entries,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Some entries.
+#[derive(Args, Debug, Clone)]
+#[group(required = true, multiple = false)]
+pub struct Entries {
+    /// The numbers that `queue list` shows
+    pub ids: Vec<u64>,
+    /// All for this domain
+    #[arg(long, value_name = "DOMAIN")]
+    pub to: Option<String>,
+    /// All that this account sends
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
+    /// All
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// The quarantine.

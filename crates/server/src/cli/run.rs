@@ -30,7 +30,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Account(command) => account(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Domain(command) => domain(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Alias(command) => alias(command).and_then(|(request, json)| ask(&files, &request, json)),
-        Command::Queue(Queue::List(listing)) => ask(&files, &Request::QueueList, listing.json),
+        Command::Queue(command) => queue(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Quarantine(Quarantine::List(listing)) => ask(&files, &Request::QuarantineList, listing.json),
         Command::Undelete(command) => {
             let (request, json) = undelete(command);
@@ -85,6 +85,32 @@ fn configuration(files: &[PathBuf], command: &Config) -> Result<(), String> {
             println!("{}", serve::try_resolver(&config.dns_servers));
             print(b"the configuration is right\n")
         }
+    }
+}
+
+fn queue(command: Queue) -> Result<(Request, bool), String> {
+    let change = |which: Entries, change| Request::QueueChange { which: entries(which), change };
+    Ok(match command {
+        Queue::List(listing) => (Request::QueueList, listing.json),
+        Queue::Show { id, listing } => (Request::QueueShow { id }, listing.json),
+        Queue::Retry(which) => (change(which, control::Change::Retry), false),
+        Queue::Hold { which, why } => (change(which, control::Change::Hold { why }), false),
+        Queue::Release(which) => (change(which, control::Change::Release), false),
+        Queue::Drop { which, yes } => {
+            if !yes {
+                confirm("This mail will be gone, and nobody is told. Type yes to go on: ", "yes")?;
+            }
+            (change(which, control::Change::Drop), false)
+        }
+    })
+}
+
+fn entries(which: Entries) -> control::Which {
+    match (which.to, which.from) {
+        (Some(domain), _) => control::Which::To(domain),
+        (_, Some(address)) => control::Which::From(address),
+        _ if which.all => control::Which::All,
+        _ => control::Which::Ids(which.ids),
     }
 }
 
@@ -187,16 +213,21 @@ fn render(response: &Response, json: bool) -> String {
         Response::Aliases(rows) => list(rows, json, &["ADDRESS", "ACCOUNTS", "SEND AS"], |r| {
             vec![r.address.clone(), r.accounts.join(" "), if r.send_as { "yes" } else { "no" }.into()]
         }),
-        Response::Queue(rows) => list(rows, json, &["ID", "SINCE", "OCTETS", "FROM", "TO", "TRACE"], |r| {
-            vec![
-                r.id.to_string(),
-                r.since.clone(),
-                r.size.to_string(),
-                path(&r.from),
-                r.to.clone(),
-                r.trace.clone(),
-            ]
-        }),
+        Response::Queue(rows) => {
+            list(rows, json, &["ID", "SINCE", "FROM", "TO", "STATE", "NEXT TRY", "WHY"], |r| {
+                vec![
+                    r.id.to_string(),
+                    r.since.clone(),
+                    path(&r.from),
+                    r.to.clone(),
+                    r.state.clone(),
+                    r.next.clone().unwrap_or_else(|| "-".into()),
+                    r.why.clone(),
+                ]
+            })
+        }
+        Response::Queued(row) if json => list(std::slice::from_ref(row), true, &[], |_| Vec::new()),
+        Response::Queued(row) => queued(row),
         Response::Quarantine(rows) => list(rows, json, &["ID", "SINCE", "FROM", "TO", "WHY", "TRACE"], |r| {
             vec![
                 r.id.to_string(),
@@ -219,6 +250,23 @@ fn render(response: &Response, json: bool) -> String {
             })
         }
     }
+}
+
+/// One queue entry, a line for each thing that is known of it.
+fn queued(row: &control::QueueRow) -> String {
+    let lines = [
+        ("from", path(&row.from)),
+        ("to", row.to.clone()),
+        ("octets", row.size.to_string()),
+        ("trace", row.trace.clone()),
+        ("queued", row.since.clone()),
+        ("state", row.state.clone()),
+        ("tries", row.tries.to_string()),
+        ("next try", row.next.clone().unwrap_or_else(|| "when it is released".into())),
+        ("why", row.why.clone()),
+    ];
+    let known = lines.into_iter().filter(|(_, value)| !value.is_empty());
+    known.map(|(name, value)| format!("{name:<9} {value}\n")).collect()
 }
 
 fn list<T: Serialize>(rows: &[T], json: bool, heading: &[&str], cells: impl Fn(&T) -> Vec<String>) -> String {

@@ -9,11 +9,14 @@ mod tests;
 #[cfg(test)]
 pub use quantity::Span;
 pub use quantity::{Network, Size};
-pub use raw::{LogFormat, RawConfig, TlsMode};
+pub use raw::{LogFormat, OutboundTls, RawConfig, TlsMode};
 pub use show::{Style, show};
 
+use crate::outbound::route::NextHop;
 use crate::trial::Trial;
-use ::base::{Domain, Limits};
+use ::base::address::Host;
+use ::base::{Domain, Limits, Secret};
+use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -51,6 +54,8 @@ pub struct Config {
     pub store: Store,
     /// Name servers to ask.
     pub dns_servers: Vec<SocketAddr>,
+    /// Sending to other servers.
+    pub outbound: Outbound,
     /// Content checks only record.
     pub record_only: bool,
     /// The log's filter.
@@ -152,6 +157,33 @@ pub struct Store {
     pub quota_messages: Option<u64>,
 }
 
+/// Sending to other servers.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    /// Whether anything is sent.
+    pub enabled: bool,
+    /// Where all mail goes, if not to mail exchangers.
+    pub smart_host: Option<NextHop>,
+    /// How to log in there.
+    pub login: Option<(String, Secret)>,
+    /// Where mail of some domains goes.
+    pub routes: HashMap<Domain, NextHop>,
+    /// How connections are secured.
+    pub tls: OutboundTls,
+    /// Where IPv4 connections come from.
+    pub source_v4: Option<IpAddr>,
+    /// Where IPv6 connections come from.
+    pub source_v6: Option<IpAddr>,
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections to one destination.
+    pub connections_per_destination: usize,
+    /// When a sender is told that a message is late.
+    pub late_after: Duration,
+    /// When a message goes back to its sender.
+    pub give_up_after: Duration,
+}
+
 /// Why there is no configuration: every reason, ready to print.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError(pub Vec<String>);
@@ -229,6 +261,7 @@ impl Written {
         let doors = doors(raw, &mut errors);
         let certificates = check(certificates(raw, &doors), &mut errors);
         let dns_servers = check(dns_servers(&raw.dns.servers), &mut errors);
+        let outbound = check(outbound(&raw.outbound), &mut errors);
         check(
             raw.log.level.parse::<tracing_subscriber::EnvFilter>().map_err(|e| format!("log.level: {e}")),
             &mut errors,
@@ -237,8 +270,8 @@ impl Written {
         if raw.server.key_file.starts_with(&raw.server.data) {
             errors.push("server.key_file lies in the data directory: keep the key elsewhere, or a copy of the data is a copy of the mail".into());
         }
-        let (Some(hostname), Some(certificates), Some(dns_servers), true) =
-            (hostname, certificates, dns_servers, errors.is_empty())
+        let (Some(hostname), Some(certificates), Some(dns_servers), Some(outbound), true) =
+            (hostname, certificates, dns_servers, outbound, errors.is_empty())
         else {
             return Err(ConfigError(errors));
         };
@@ -261,6 +294,7 @@ impl Written {
                 quota_messages: above_zero(raw.store.quota_messages),
             },
             dns_servers,
+            outbound,
             record_only: raw.screen.record_only,
             log_level: raw.log.level.clone(),
             log_format: raw.log.format,
@@ -309,6 +343,9 @@ fn make_absolute(table: &mut Table, directory: &Path) {
         for key in ["data", "key_file", "control_socket"] {
             fix(server.get_mut(key));
         }
+    }
+    if let Some(Value::Table(outbound)) = table.get_mut("outbound") {
+        fix(outbound.get_mut("smart_host_password_file"));
     }
     let certificates =
         table.get_mut("tls").and_then(|tls| tls.get_mut("certificates")).and_then(Value::as_array_mut);
@@ -519,6 +556,77 @@ fn server_address(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53)))
 }
 
+fn outbound(raw: &raw::Outbound) -> Result<Outbound, String> {
+    let hop = |key: &str, text: &str, port: u16| {
+        next_hop(text, port)
+            .ok_or_else(|| format!("outbound.{key}: \"{text}\" is neither HOST nor HOST:PORT"))
+    };
+    let smart_host = raw.smart_host.as_deref().map(|text| hop("smart_host", text, 587)).transpose()?;
+    let login = match (&raw.smart_host_user, &raw.smart_host_password_file) {
+        (None, None) => None,
+        (Some(user), Some(file)) if smart_host.is_some() => {
+            let text = fs::read_to_string(file).map_err(|e| {
+                format!("outbound.smart_host_password_file: cannot read {}: {e}", file.display())
+            })?;
+            Some((user.clone(), Secret::new(text.trim_end_matches(['\r', '\n']))))
+        }
+        _ => {
+            return Err(
+                "outbound: smart_host, smart_host_user and smart_host_password_file belong together".into()
+            );
+        }
+    };
+    if login.is_some() && raw.tls == OutboundTls::Never {
+        return Err(
+            "outbound.tls: \"never\", and no password goes in the clear: take smart_host_user away".into()
+        );
+    }
+    let mut routes = HashMap::new();
+    for route in &raw.routes {
+        let domain = Domain::new(&route.domain)
+            .map_err(|_| format!("outbound.routes: \"{}\" is no domain", route.domain))?;
+        routes.insert(domain, hop("routes", &route.host, 25)?);
+    }
+    let (mut source_v4, mut source_v6) = (None, None);
+    for text in &raw.source_addresses {
+        let slot = match text.parse() {
+            Ok(ip @ IpAddr::V4(_)) => source_v4.replace(ip),
+            Ok(ip @ IpAddr::V6(_)) => source_v6.replace(ip),
+            Err(_) => return Err(format!("outbound.source_addresses: \"{text}\" is no IP address")),
+        };
+        if slot.is_some() {
+            return Err("outbound.source_addresses: one of IPv4 and one of IPv6".into());
+        }
+    }
+    Ok(Outbound {
+        enabled: raw.enabled,
+        smart_host,
+        login,
+        routes,
+        tls: raw.tls,
+        source_v4,
+        source_v6,
+        connections: raw.connections,
+        connections_per_destination: raw.connections_per_destination,
+        late_after: raw.late_after.0,
+        give_up_after: raw.give_up_after.0,
+    })
+}
+
+/// `HOST`, `HOST:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`; an IPv4 address needs no brackets.
+fn next_hop(text: &str, port: u16) -> Option<NextHop> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, number)) if !host.contains(':') || host.ends_with(']') => (host, number.parse().ok()?),
+        _ => (text, port),
+    };
+    let bare = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
+    let host = match bare.parse::<IpAddr>() {
+        Ok(ip) => Host::Literal(ip),
+        Err(_) => Host::Domain(Domain::new(host).ok()?),
+    };
+    Some(NextHop { host, port })
+}
+
 /// Values that would make the server useless or the protocols' minimum unreachable.
 fn bounds(raw: &RawConfig) -> Result<(), String> {
     let limits = &raw.limits;
@@ -534,6 +642,13 @@ fn bounds(raw: &RawConfig) -> Result<(), String> {
         ("limits.connections", limits.connections as u64, 1, "one at a time"),
         ("limits.connections_per_network", limits.connections_per_network as u64, 1, "one at a time"),
         ("limits.connections_per_peer", limits.connections_per_peer as u64, 1, "one at a time"),
+        ("outbound.connections", raw.outbound.connections as u64, 1, "one at a time"),
+        (
+            "outbound.connections_per_destination",
+            raw.outbound.connections_per_destination as u64,
+            1,
+            "one at a time",
+        ),
         ("limits.errors", limits.errors as u64, 1, "one"),
         ("limits.failed_logins", limits.failed_logins as u64, 1, "one"),
         ("auth.argon2_memory", raw.auth.argon2_memory.0, 8 << 10, "RFC 9106 §3.1"),

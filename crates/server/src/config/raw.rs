@@ -119,6 +119,58 @@ pub struct CertificateFiles {
 }
 
 section! {
+    /// Sending to other servers.
+    Outbound {
+        /// Send at all. Off, mail for other servers waits in the queue.
+        enabled: bool = true,
+        /// A server that all mail for others is handed to, as HOST or HOST:PORT. Unless set, each domain's mail
+        /// exchangers are asked for.
+        smart_host: Option<String> = None,
+        /// The name to log in there with, if it wants that; always within TLS.
+        smart_host_user: Option<String> = None,
+        /// A file with the password for it.
+        smart_host_password_file: Option<PathBuf> = None,
+        /// Domains whose mail goes to a server of your choice: { domain = "example.org", host = "HOST:PORT" }.
+        routes: Vec<Route> = Vec::new(),
+        /// "opportunistic" (TLS where the other server offers it; its certificate is not looked at, as it is nowhere
+        /// for mail), "required" (nothing is sent in the clear) or "never".
+        tls: OutboundTls = OutboundTls::Opportunistic,
+        /// Addresses of this machine to send from, one of IPv4, one of IPv6. Unless set, the system chooses.
+        source_addresses: Vec<String> = Vec::new(),
+        /// Connections in all.
+        connections: usize = 100,
+        /// Connections to one destination.
+        connections_per_destination: usize = 20,
+        /// After so long in the queue the sender is told that a message is late.
+        late_after: Span = span(4 * 3600),
+        /// After so long a message goes back to its sender.
+        give_up_after: Span = span(5 * 86_400),
+    }
+}
+
+/// A domain and where its mail goes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The domain.
+    pub domain: String,
+    /// HOST or HOST:PORT.
+    pub host: String,
+}
+
+/// How connections to other servers are secured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutboundTls {
+    /// Where it is offered.
+    Opportunistic,
+    /// Or not at all.
+    Required,
+    /// Never.
+    Never,
+}
+
+section! {
     /// Log-in.
     Auth {
         /// Allow log-in in the clear for clients on this machine, where the service has no TLS. For load generators.
@@ -266,6 +318,8 @@ pub struct RawConfig {
     pub imap: Service,
     /// POP3.
     pub pop3: Service,
+    /// Sending to other servers.
+    pub outbound: Outbound,
     /// Certificates.
     pub tls: Tls,
     /// Log-in.
@@ -292,6 +346,7 @@ impl Default for RawConfig {
             submission: open.clone(),
             imap: open,
             pop3: Service::default(),
+            outbound: Outbound::default(),
             tls: Tls::default(),
             auth: Auth::default(),
             store: Store::default(),
@@ -314,6 +369,7 @@ pub const SECTIONS: &[(&str, &str, &[Key])] = &[
     ("imap.also", "A second door for IMAP, such as port 143 beside 993.", Also::KEYS),
     ("pop3", "Fetching mail by POP3.", Service::KEYS),
     ("pop3.also", "A second door for POP3, such as port 110 beside 995.", Also::KEYS),
+    ("outbound", "Sending to other servers.", Outbound::KEYS),
     ("tls", "Certificates.", Tls::KEYS),
     ("auth", "Log-in.", Auth::KEYS),
     ("store", "Where mail is kept.", Store::KEYS),

@@ -1,6 +1,7 @@
 //! One message on its way in: spooled and parsed while it comes, then judged and committed.
 
 use crate::gatehouse::Owns;
+use crate::outbound;
 use crate::server::{Drops, Server};
 use base::{AccountId, Address, Flags, Octets, Reply, ReversePath, Timestamp, TraceId};
 use gate::{
@@ -234,6 +235,7 @@ impl Incoming {
 async fn commit(server: &Server, screened: Screened) -> Result<Vec<Placed>, StoreError> {
     let (send, receive) = oneshot::channel();
     let done = Box::new(move |outcome| drop(send.send(outcome)));
+    let destinations = outbound::destinations([&screened]);
     let mail = screened.mail();
     if mail.octets.len() <= SEALED_AT_ONCE && !may_need_files(&mail.tree) {
         server.store.accept(vec![screened], done);
@@ -241,7 +243,9 @@ async fn commit(server: &Server, screened: Screened) -> Result<Vec<Placed>, Stor
         let store = server.store.clone();
         tokio::task::spawn_blocking(move || store.accept(vec![screened], done));
     }
-    receive.await.unwrap_or(Err(StoreError::Closed))
+    let placed = receive.await.unwrap_or(Err(StoreError::Closed))?;
+    server.outbound.wake(destinations.iter().map(String::as_str));
+    Ok(placed)
 }
 
 fn may_need_files(tree: &mime::Tree) -> bool {

@@ -12,7 +12,7 @@ use crate::vault::{BlobId, Body, SealedMessage, Vault};
 use crate::{Done, Place, Placed, StoreError};
 use base::mailbox::Appended;
 use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, Uid};
-use gate::{Delivery, Folder, Screened, Spooled};
+use gate::{Delivery, Folder, Origin, Screened, Spooled};
 use rusqlite::params;
 
 impl Sqlite {
@@ -20,18 +20,24 @@ impl Sqlite {
         if !self.parts.disk.has_room() {
             return done(Err(StoreError::DiskFull));
         }
-        let mut prepared = Vec::with_capacity(mail.len());
-        for one in &mail {
-            match prepare(&self.parts, one) {
-                Ok(one) => prepared.push(one),
-                Err(error) => {
-                    discard(&self.parts, &fresh_blobs(&prepared));
-                    return done(Err(error));
-                }
-            }
+        match Batch::prepare(&self.parts, &mail) {
+            Ok(batch) => self.submit_batch(batch, done, |_| Ok(())),
+            Err(error) => done(Err(error)),
         }
+    }
+
+    /// Has the messages of a batch committed, and what `also` does with them.
+    pub(super) fn submit_batch(
+        &self,
+        Batch(prepared): Batch,
+        done: Done<Vec<Placed>>,
+        also: impl FnOnce(&mut Work<'_>) -> Result<(), Fault> + Send + 'static,
+    ) {
         let (octets, fresh) = (prepared.iter().map(Prepared::octets).sum(), fresh_blobs(&prepared));
-        let work = move |work: &mut Work<'_>| prepared.iter().map(|one| one.place(work)).collect();
+        let work = move |work: &mut Work<'_>| {
+            also(work)?;
+            prepared.iter().map(|one| one.place(work)).collect()
+        };
         let parts = self.parts.clone();
         self.parts.writer.submit(octets, work, move |outcome| {
             let outcome = outcome.map_err(StoreError::from);
@@ -43,6 +49,26 @@ impl Sqlite {
             }
             done(outcome);
         });
+    }
+}
+
+/// Messages that are ready to be written.
+pub(super) struct Batch(Vec<Prepared>);
+
+impl Batch {
+    /// Does all that costs time, on the caller's thread.
+    pub(super) fn prepare(parts: &Parts, mail: &[Screened]) -> Result<Self, StoreError> {
+        let mut prepared = Vec::with_capacity(mail.len());
+        for one in mail {
+            match prepare(parts, one) {
+                Ok(one) => prepared.push(one),
+                Err(error) => {
+                    discard(parts, &fresh_blobs(&prepared));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Batch(prepared))
     }
 }
 
@@ -86,6 +112,10 @@ struct Prepared {
     hashes: Vec<(AccountId, Vec<i64>)>,
     saved: i64,
     keyword_limit: usize,
+    /// Seconds after which a queue entry is late.
+    late_after: i64,
+    /// A notice of ours gets into a mailbox that is over its quota: nobody would be told that it could not.
+    even_when_full: bool,
 }
 
 fn prepare(parts: &Parts, screened: &Screened) -> Result<Prepared, StoreError> {
@@ -119,6 +149,8 @@ fn prepare(parts: &Parts, screened: &Screened) -> Result<Prepared, StoreError> {
         hashes,
         saved: Timestamp::now().0,
         keyword_limit: parts.settings.limits.keywords,
+        late_after: int(parts.settings.late_after.as_secs()),
+        even_when_full: screened.inside() == Some(Origin::Internal),
         mail,
     })
 }
@@ -216,7 +248,10 @@ impl Prepared {
     ) -> Result<Place, Fault> {
         let mailbox = resolve(work, account, folder)?;
         let modseq = rows::next_modseq(work, account)?;
-        rows::charge(work, account, 1, self.size)?;
+        match self.even_when_full {
+            true => rows::charge_anyway(work, account, 1, self.size)?,
+            false => rows::charge(work, account, 1, self.size)?,
+        }
         let mut tally = Tally::default();
         tally.add(flags.system_bits(), self.size);
         let (uid, uid_validity) = rows::take_uids(work, mailbox, modseq, &tally)?;
@@ -245,13 +280,26 @@ impl Prepared {
         mail: i64,
     ) -> Result<Place, Fault> {
         let sql =
-            "INSERT INTO queue (trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id";
+            "INSERT INTO queue (trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since,
+                                destination, due, deadline)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11) RETURNING id";
         let m = &self.mail;
         let (trace, account) = (m.trace.0.to_be_bytes(), account.map(|a| int(a.0)));
         let (from, to) = (m.reverse_path.to_string(), recipient.to_string());
-        let values =
-            params![trace, mail, account, int(domain.0), from, to, self.size, m.smtputf8, m.received.0];
+        let (since, deadline) = (m.received.0, m.received.0.saturating_add(self.late_after));
+        let values = params![
+            trace,
+            mail,
+            account,
+            int(domain.0),
+            from,
+            to,
+            self.size,
+            m.smtputf8,
+            since,
+            crate::queue::destination(recipient),
+            deadline
+        ];
         let id: Option<i64> = work.first(sql, values, |r| r.get(0))?;
         Ok(Place::Queue(id.unwrap_or(0) as u64))
     }

@@ -162,27 +162,33 @@ fn clear_away(work: &Work<'_>, before: i64, now: i64) -> Result<bool, Fault> {
     };
     for mail in &due {
         work.run("DELETE FROM unheld WHERE mail = ?1", [mail])?;
-        if is_held(work, *mail)? {
-            continue;
-        }
-        let blobs: Vec<Vec<u8>> = {
-            let mut statement = work.sql().prepare_cached("SELECT blob FROM blob_use WHERE mail = ?1")?;
-            statement.query_map([mail], |r| r.get(0))?.collect::<Result<_, _>>()?
-        };
-        work.run("DELETE FROM blob_use WHERE mail = ?1", [mail])?;
-        for blob in blobs {
-            let_blob_go(work, &blob, now)?;
-        }
-        for sql in [
-            "DELETE FROM content WHERE mail = ?1",
-            "DELETE FROM summary WHERE mail = ?1",
-            "DELETE FROM unindexed WHERE mail = ?1",
-        ] {
-            work.run(sql, [mail])?;
-        }
-        tracing::debug!(mail, account = %owner(*mail), "cleared away");
+        clear_if_unheld(work, *mail, now)?;
     }
     Ok(!due.is_empty())
+}
+
+/// Clears a mail away, unless something refers to it.
+pub(super) fn clear_if_unheld(work: &Work<'_>, mail: i64, now: i64) -> Result<(), Fault> {
+    if is_held(work, mail)? {
+        return Ok(());
+    }
+    let blobs: Vec<Vec<u8>> = {
+        let mut statement = work.sql().prepare_cached("SELECT blob FROM blob_use WHERE mail = ?1")?;
+        statement.query_map([mail], |r| r.get(0))?.collect::<Result<_, _>>()?
+    };
+    work.run("DELETE FROM blob_use WHERE mail = ?1", [mail])?;
+    for blob in blobs {
+        let_blob_go(work, &blob, now)?;
+    }
+    for sql in [
+        "DELETE FROM content WHERE mail = ?1",
+        "DELETE FROM summary WHERE mail = ?1",
+        "DELETE FROM unindexed WHERE mail = ?1",
+    ] {
+        work.run(sql, [mail])?;
+    }
+    tracing::debug!(mail, account = %owner(mail), "cleared away");
+    Ok(())
 }
 
 /// Whether anything refers to a mail, again or still.

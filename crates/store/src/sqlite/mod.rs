@@ -12,6 +12,7 @@ mod fault;
 mod housekeeping;
 mod mailboxes;
 mod quarantine;
+mod queue;
 mod readers;
 mod recent;
 mod rows;
@@ -25,7 +26,7 @@ mod writer;
 
 use crate::vault::Vault;
 use crate::{
-    Directory, Done, Placed, Quarantined, Queued, Recoverable, Settings, Spool, Store, StoreError,
+    Directory, Done, Placed, Quarantined, Queue, Recoverable, Settings, Spool, Store, StoreError,
     StoredMessage,
 };
 use base::mailbox::{
@@ -286,8 +287,8 @@ impl Store for Sqlite {
         self
     }
 
-    fn queued(&self, after: u64, most: usize) -> Result<Vec<Queued>, StoreError> {
-        self.read_queue(after, most)
+    fn queue(&self) -> &dyn Queue {
+        self
     }
 
     fn quarantined(&self, after: u64, most: usize) -> Result<Vec<Quarantined>, StoreError> {

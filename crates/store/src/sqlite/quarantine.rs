@@ -1,36 +1,12 @@
-//! Queue and quarantine: their entries, and the delivery that a quarantined message would have been.
+//! Quarantine: its entries, and the delivery that a quarantined message would have been.
 
 use super::fault::Fault;
 use super::{Sqlite, schema::int};
-use crate::{Quarantined, Queued, StoreError};
+use crate::{Quarantined, StoreError};
 use base::{AccountId, Address, DomainId, Flags, Keyword, MailId, MailboxId, SpecialUse, Timestamp, TraceId};
 use gate::{Delivery, Folder};
 
 impl Sqlite {
-    pub(super) fn read_queue(&self, after: u64, most: usize) -> Result<Vec<Queued>, StoreError> {
-        let sql = "SELECT id, trace, mail, reverse_path, recipient, size, since FROM queue WHERE id > ?1
-                   ORDER BY id LIMIT ?2";
-        let read = |reader: &rusqlite::Connection| -> Result<Vec<Queued>, Fault> {
-            let mut statement = reader.prepare_cached(sql)?;
-            let mut rows = statement.query([int(after), int(most as u64)])?;
-            let mut entries = Vec::new();
-            while let Some(row) = rows.next()? {
-                let recipient: String = row.get(4)?;
-                entries.push(Queued {
-                    id: row.get::<_, i64>(0)? as u64,
-                    trace: trace(row.get(1)?),
-                    mail: MailId(row.get::<_, i64>(2)? as u64),
-                    reverse_path: row.get(3)?,
-                    recipient: Address::parse(&recipient).map_err(|_| Fault::broken("a queued recipient"))?,
-                    size: row.get::<_, i64>(5)? as u64,
-                    since: Timestamp(row.get(6)?),
-                });
-            }
-            Ok(entries)
-        };
-        self.parts.readers.lend(read).map_err(StoreError::from)
-    }
-
     pub(super) fn read_quarantine(&self, after: u64, most: usize) -> Result<Vec<Quarantined>, StoreError> {
         let sql = "SELECT id, trace, mail, reverse_path, recipient, reason, since, instead_of FROM quarantine
                    WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -58,7 +34,7 @@ impl Sqlite {
     }
 }
 
-fn trace(octets: [u8; 16]) -> TraceId {
+pub(super) fn trace(octets: [u8; 16]) -> TraceId {
     TraceId(u128::from_be_bytes(octets))
 }
 

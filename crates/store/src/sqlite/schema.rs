@@ -62,7 +62,7 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Version by version: step N leads from version N to N + 1.
-const STEPS: &[&str] = &[VERSION_1];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 -- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
@@ -276,6 +276,22 @@ CREATE TABLE text_posting (
 ) WITHOUT ROWID;
 ";
 
+/// The queue is sent: when each entry is due, for whom, and what came of it so far.
+const VERSION_2: &str = "
+ALTER TABLE queue ADD COLUMN destination TEXT NOT NULL DEFAULT '';
+ALTER TABLE queue ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN deadline INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN held TEXT;
+ALTER TABLE queue ADD COLUMN last TEXT NOT NULL DEFAULT '';
+UPDATE queue SET due = since, deadline = since,
+  -- What stands behind the last @.
+  destination = lower(substr(recipient, length(rtrim(recipient, replace(recipient, '@', ''))) + 1));
+CREATE INDEX queue_due ON queue (destination, due) WHERE held IS NULL;
+CREATE INDEX queue_deadline ON queue (deadline) WHERE held IS NULL;
+CREATE INDEX queue_account ON queue (account);
+";
+
 /// What every connection is told.
 const EVERY: &str = "
 PRAGMA foreign_keys = ON;
@@ -433,6 +449,26 @@ mod tests {
         let snapshot = directory.join(format!("{FILE}.before-upgrade-from-1"));
         let connection = Connection::open(snapshot).unwrap();
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_was_queued_stays_queued() {
+        let place = tempfile::tempdir().unwrap();
+        let first = upgrade_to(place.path(), &STEPS[..1]).unwrap();
+        let sql = "INSERT INTO queue (trace, mail, domain, reverse_path, recipient, size, smtputf8, since)
+                   VALUES (x'00', 1, 1, 'a@example.net', ?1, 10, 0, 77)";
+        for recipient in ["b@example.com", "\"x@y\"@example.org", "c@[192.0.2.1]"] {
+            first.execute(sql, [recipient]).unwrap();
+        }
+        drop(first);
+        let upgraded = open_writer(place.path()).unwrap();
+        let mut statement = upgraded.prepare("SELECT destination, due FROM queue ORDER BY id").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let rows: Vec<(String, i64)> = rows.collect::<Result<_, _>>().unwrap();
+        assert_eq!(
+            rows,
+            [("example.com".into(), 77), ("example.org".into(), 77), ("[192.0.2.1]".into(), 77)]
+        );
     }
 
     #[test]

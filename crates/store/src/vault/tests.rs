@@ -43,6 +43,7 @@ impl Place {
             make_key: true,
             least_free: 0,
             keep_deleted: Duration::ZERO,
+            late_after: Duration::ZERO,
             index_text: false,
             limits: Limits::default(),
         }

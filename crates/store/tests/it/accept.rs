@@ -106,11 +106,11 @@ fn queue_and_quarantine() {
     let quarantine = Delivery::Quarantine { instead_of: Box::new(held.clone()), reason: "macros".into() };
     let placed = rig.store.accept_now(vec![message("q", vec![queue.clone(), quarantine, queue])]).unwrap();
     rig.reopen();
-    let queued = rig.store.queued(0, 10).unwrap();
+    let queued = rig.store.queue().entries(0, 10).unwrap();
     assert_eq!(queued.len(), 2);
     assert_eq!((queued[0].recipient.clone(), queued[0].mail), (recipient, placed[0].mail));
     assert_eq!(placed[0].places[0], Place::Queue(queued[0].id));
-    assert_eq!(rig.store.queued(queued[0].id, 10).unwrap(), queued[1..]);
+    assert_eq!(rig.store.queue().entries(queued[0].id, 10).unwrap(), queued[1..]);
     let quarantined = rig.store.quarantined(0, 10).unwrap();
     assert_eq!((quarantined[0].reason.as_str(), &quarantined[0].instead_of), ("macros", &held));
     assert_eq!(placed[0].places[1], Place::Quarantine(quarantined[0].id));

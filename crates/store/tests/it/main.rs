@@ -10,6 +10,7 @@ mod crash;
 mod directory;
 mod house;
 mod mailboxes;
+mod queue;
 mod rig;
 mod search;
 mod tampering;

@@ -29,6 +29,7 @@ pub fn settings(place: &Path) -> Settings {
         make_key: true,
         least_free: 0,
         keep_deleted: Duration::from_secs(24 * 3600),
+        late_after: Duration::from_secs(4 * 3600),
         index_text: true,
         limits: Limits::default(),
     }
@@ -146,6 +147,11 @@ pub fn message(text: &str, deliveries: Vec<Delivery>) -> Screened {
 
 /// A message of these octets.
 pub fn raw(octets: Vec<u8>, deliveries: Vec<Delivery>) -> Screened {
+    sealed(octets, deliveries, Origin::Import)
+}
+
+/// A message of these octets that came by this road.
+pub fn sealed(octets: Vec<u8>, deliveries: Vec<Delivery>, origin: Origin) -> Screened {
     let tree = Arc::new(Tree::parse(&octets, &Limits::default()));
     let mail = Spooled {
         trace: TraceId(7),
@@ -155,12 +161,12 @@ pub fn raw(octets: Vec<u8>, deliveries: Vec<Delivery>) -> Screened {
         received: Timestamp(1_700_000_000),
         smtputf8: false,
     };
-    let recipients = deliveries.into_iter().map(|d| (d, Ruling::not_applicable(Origin::Internal))).collect();
+    let recipients = deliveries.into_iter().map(|d| (d, Ruling::not_applicable(origin))).collect();
     let rulings = Rulings {
-        peer: Ruling::not_applicable(Origin::Internal),
-        sender: Ruling::not_applicable(Origin::Internal),
+        peer: Ruling::not_applicable(origin),
+        sender: Ruling::not_applicable(origin),
         recipients,
-        content: vec![Ruling::not_applicable(Origin::Internal)],
+        content: vec![Ruling::not_applicable(origin)],
     };
     rulings.seal(mail).unwrap_or_else(|_| panic!("the door stayed shut"))
 }

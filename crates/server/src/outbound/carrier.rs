@@ -1,0 +1,337 @@
+//! A carrier: takes what is due for one destination, and brings it there.
+
+use super::hop::{Content, Hop};
+use super::lanes::{Task, spread_out};
+use super::route::{Exchange, Unroutable};
+use super::{Outbound, Report};
+use base::address::Host;
+use base::{AccountId, Reply, Timestamp};
+use session::smtp::client::{Fate, Mail, Recipient, Stage, Trouble, Why};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Queued;
+use store::queue::{self, Settled};
+use tracing::{debug, info, warn};
+use wire::mime::NoteKind;
+use wire::smtp::Body;
+
+/// Recipients of one transaction (RFC 5321 §4.5.3.1.8).
+const RECIPIENTS: usize = 100;
+
+/// Entries that are read from the queue at a time.
+pub(super) const PAGE: usize = 200;
+
+/// How long a connection that has nothing to carry waits for more.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a carrier waits for another that reads.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Waits after the first, second, … temporary refusal of a recipient, in seconds; the last goes on. The first is what
+/// greylisting asks for.
+const WAITS: [i64; 7] = [300, 600, 1200, 2400, 3600, 7200, 10_800];
+
+/// Carries until nothing is left, or the destination can't be reached.
+pub async fn carry(outbound: Arc<Outbound>, destination: String) {
+    let mut carrier = Carrier { outbound: &outbound, destination: &destination, hop: None, candidates: None };
+    carrier.work().await;
+    if let Some(hop) = carrier.hop.take() {
+        hop.quit().await;
+    }
+    outbound.carrier_left(&destination).await;
+}
+
+struct Carrier<'o> {
+    outbound: &'o Arc<Outbound>,
+    destination: &'o str,
+    hop: Option<Hop>,
+    /// Servers that are still to be tried; none before the first look-up.
+    candidates: Option<Candidates>,
+}
+
+/// Servers in the order in which they are tried, their addresses looked up one by one.
+struct Candidates {
+    exchanges: VecDeque<Exchange>,
+    addresses: VecDeque<(Exchange, SocketAddr)>,
+    /// The worst that was met so far: a temporary fault weighs more, since another try may help.
+    fault: Option<Reply>,
+}
+
+impl Carrier<'_> {
+    async fn work(&mut self) {
+        while let Some(group) = self.next_group().await {
+            if self.outbound.is_stopping() {
+                return self.outbound.give_back(self.destination, &group);
+            }
+            let Some(group) = self.carry(group).await else { continue };
+            // No server takes it: it, and whatever else waits here, has to.
+            self.outbound.give_back(self.destination, &group);
+            return;
+        }
+    }
+
+    /// The next message, and who is to get it; none when there is nothing more.
+    async fn next_group(&mut self) -> Option<Vec<Queued>> {
+        let mut lingered = false;
+        loop {
+            let task = self.outbound.board.lock().task(self.destination, RECIPIENTS);
+            match task {
+                Task::Carry(group) => {
+                    // There may be work for another one.
+                    self.outbound.bell.notify_one();
+                    return Some(group);
+                }
+                Task::Wait => tokio::time::sleep(PATIENCE).await,
+                Task::Read(after) => {
+                    let page = self.outbound.read_due(self.destination, after).await;
+                    let nothing = page.is_empty();
+                    self.outbound.board.lock().read(self.destination, page);
+                    if nothing && (lingered || self.hop.is_none() || !self.linger().await) {
+                        return None;
+                    }
+                    lingered = nothing;
+                }
+            }
+        }
+    }
+
+    /// Keeps the connection open for a moment. True where there may be something to carry again.
+    async fn linger(&mut self) -> bool {
+        let Some(hop) = &mut self.hop else { return false };
+        tokio::select! {
+            () = self.outbound.wait_for_more(self.destination) => true,
+            () = hop.idle() => {
+                self.hop = None;
+                false
+            }
+            () = tokio::time::sleep(LINGER) => false,
+        }
+    }
+
+    /// Brings a message to the first server that takes it or says no for good. Gives back what no server could be
+    /// reached for.
+    async fn carry(&mut self, group: Vec<Queued>) -> Option<Vec<Queued>> {
+        let content = match self.content(&group).await {
+            Ok(content) => content,
+            Err(reply) => {
+                self.settle(&group, vec![Fate::Deferred(own_trouble(reply)); group.len()], None).await;
+                return None;
+            }
+        };
+        let mut group = group;
+        loop {
+            if self.hop.as_ref().is_none_or(|hop| !hop.is_ready())
+                && let Err(fault) = self.connect().await
+            {
+                return self.unreachable(group, fault).await;
+            }
+            let Some(hop) = &mut self.hop else { return Some(group) };
+            let outcome = hop.send(mail(&group, &content), &content).await;
+            let (name, words) = (hop.name().to_string(), hop.words());
+            let ready = hop.is_ready();
+            if !ready {
+                self.hop = None;
+            }
+            if outcome.recipients.iter().any(|fate| matches!(fate, Fate::Delivered(_))) {
+                // It works: should it be lost, all may be tried again.
+                self.candidates = None;
+            }
+            let (again, fates) = sort_out(&mut group, outcome.recipients, !ready && self.has_candidates());
+            let fault = if ready { None } else { fates.iter().find_map(hosts_fault) };
+            self.settle(&group, fates, Some((&name, &words))).await;
+            if again.is_empty() {
+                self.outbound.pause(self.destination, &fault?);
+                return Some(Vec::new());
+            }
+            group = again;
+        }
+    }
+
+    fn has_candidates(&self) -> bool {
+        self.candidates.as_ref().is_some_and(|c| !c.exchanges.is_empty() || !c.addresses.is_empty())
+    }
+
+    /// Reaches the next server that there is.
+    async fn connect(&mut self) -> Result<(), Unroutable> {
+        self.hop = None;
+        if self.candidates.is_none() {
+            let host = Host::parse(self.destination).map_err(|_| nowhere(self.destination))?;
+            let exchanges = self.outbound.routes.exchanges(&host, self.outbound.dns.as_ref()).await?;
+            self.candidates =
+                Some(Candidates { exchanges: exchanges.into(), addresses: VecDeque::new(), fault: None });
+        }
+        let Some(candidates) = &mut self.candidates else { return Err(nowhere(self.destination)) };
+        while let Some((exchange, address)) = candidates.next(self.outbound).await {
+            match Hop::open(&exchange, address, &self.outbound.ways).await {
+                Ok(hop) => {
+                    debug!(destination = self.destination, server = hop.words(), "connected");
+                    self.hop = Some(hop);
+                    self.outbound.board.lock().reached(self.destination);
+                    return Ok(());
+                }
+                Err(trouble) => {
+                    info!(destination = self.destination, host = %exchange.host, %address, reply = %trouble.reply, "not connected");
+                    candidates.met(trouble.reply);
+                }
+            }
+        }
+        let fault =
+            candidates.fault.take().unwrap_or_else(|| Reply::new(451, (4, 4, 1), "no server answers"));
+        self.candidates = None;
+        Err(Unroutable {
+            temporary: !fault.is_permanent(),
+            status: fault.enhanced().unwrap_or((4, 4, 1)),
+            text: fault.lines().collect::<Vec<_>>().join(" "),
+        })
+    }
+
+    /// No server could be reached: mail has to wait, or goes back where that is for good.
+    async fn unreachable(&mut self, group: Vec<Queued>, fault: Unroutable) -> Option<Vec<Queued>> {
+        if fault.temporary {
+            self.outbound.pause(self.destination, &fault.text);
+            return Some(group);
+        }
+        let (_, subject, detail) = fault.status;
+        let reply = Reply::new(550, (5, subject, detail), fault.text);
+        let fates = vec![Fate::Refused(own_trouble(reply)); group.len()];
+        self.settle(&group, fates, None).await;
+        None
+    }
+
+    async fn content(&self, group: &[Queued]) -> Result<Content, Reply> {
+        let Some(first) = group.first() else { return Err(Reply::new(451, (4, 3, 0), "nothing to send")) };
+        let (store, mail) = (self.outbound.store.clone(), first.mail);
+        let read = tokio::task::spawn_blocking(move || store.read(AccountId(0), mail)).await;
+        match read {
+            Ok(Ok(message)) => Ok(Content::new(message)),
+            Ok(Err(error)) => {
+                warn!(trace = %first.trace, %error, "a queued message cannot be read");
+                Err(Reply::new(451, (4, 3, 0), "the message cannot be read"))
+            }
+            Err(error) => {
+                warn!(trace = %first.trace, %error, "a queued message cannot be read");
+                Err(Reply::new(451, (4, 3, 0), "the message cannot be read"))
+            }
+        }
+    }
+
+    /// Writes down what became of recipients, and tells the sender where it must be told.
+    async fn settle(&self, group: &[Queued], fates: Vec<Fate>, server: Option<(&str, &str)>) {
+        let now = Timestamp::now();
+        let mut settled = Vec::with_capacity(group.len());
+        let mut reports = Vec::new();
+        let spread = crate::random::fraction();
+        let (name, server) = server.map_or((None, ""), |(name, words)| (Some(name), words));
+        for (entry, fate) in group.iter().zip(fates) {
+            let fate = match fate {
+                Fate::Delivered(reply) => {
+                    info!(trace = %entry.trace, to = %entry.recipient, server, %reply, "sent");
+                    queue::Fate::Gone
+                }
+                Fate::Refused(trouble) => {
+                    info!(trace = %entry.trace, to = %entry.recipient, server, reply = %trouble.reply, "refused for good");
+                    // What we found out ourselves is not to be put into the other server's mouth.
+                    let said = name.filter(|_| trouble.why == Why::Reply);
+                    reports.push(Report::failed(entry.clone(), trouble.reply, said));
+                    queue::Fate::Gone
+                }
+                Fate::Deferred(trouble) | Fate::Unknown(trouble) => {
+                    let wait = WAITS[(entry.tries as usize).min(WAITS.len() - 1)];
+                    let due = Timestamp(now.0.saturating_add(spread_out(wait, spread)));
+                    info!(trace = %entry.trace, to = %entry.recipient, server, reply = %trouble.reply, next = %due, "put off");
+                    queue::Fate::Later { due, why: trouble.reply.to_string() }
+                }
+                // The next reading finds it again.
+                Fate::NotTried => continue,
+            };
+            settled.push(Settled { id: entry.id, fate });
+        }
+        self.outbound.settle(settled, reports).await;
+        self.outbound.give_back(self.destination, group);
+    }
+}
+
+impl Candidates {
+    async fn next(&mut self, outbound: &Outbound) -> Option<(Exchange, SocketAddr)> {
+        while self.addresses.is_empty() {
+            let exchange = self.exchanges.pop_front()?;
+            match exchange.addresses(outbound.dns.as_ref()).await {
+                Ok(found) => {
+                    self.addresses.extend(found.into_iter().map(|address| (exchange.clone(), address)))
+                }
+                Err(Unroutable { temporary, status, text }) => {
+                    self.met(Reply::new(if temporary { 451 } else { 550 }, status, text));
+                }
+            }
+        }
+        self.addresses.pop_front()
+    }
+
+    fn met(&mut self, fault: Reply) {
+        if self.fault.as_ref().is_none_or(Reply::is_permanent) {
+            self.fault = Some(fault);
+        }
+    }
+}
+
+/// What the server itself is at fault for, where a recipient has to wait for it.
+fn hosts_fault(fate: &Fate) -> Option<String> {
+    match fate {
+        Fate::Deferred(trouble) | Fate::Unknown(trouble) if trouble.is_hosts() => {
+            Some(trouble.reply.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// Divides what was tried into what is settled, left in `group` with its fates, and what another server may take now:
+/// where `others` are left, and the fault was this server's only.
+fn sort_out(group: &mut Vec<Queued>, fates: Vec<Fate>, others: bool) -> (Vec<Queued>, Vec<Fate>) {
+    let mut again = Vec::new();
+    let (mut settled, mut settled_fates) = (Vec::new(), Vec::new());
+    for (entry, fate) in group.drain(..).zip(fates) {
+        match fate {
+            Fate::NotTried => again.push(entry),
+            Fate::Deferred(trouble) if others && trouble.is_hosts() => again.push(entry),
+            fate => {
+                settled.push(entry);
+                settled_fates.push(fate);
+            }
+        }
+    }
+    *group = settled;
+    (again, settled_fates)
+}
+
+fn mail(group: &[Queued], content: &Content) -> Mail {
+    let tree = content.message().tree();
+    let binary = [NoteKind::BareCr, NoteKind::BareLf, NoteKind::Nul].iter().any(|kind| tree.has_note(*kind));
+    Mail {
+        reverse_path: group.first().map_or(base::ReversePath::Null, |entry| entry.reverse_path.clone()),
+        recipients: group.iter().map(|entry| Recipient::new(entry.recipient.clone())).collect(),
+        size: content.len(),
+        body: match (binary, tree.is_eight_bit()) {
+            (true, _) => Body::BinaryMime,
+            (false, true) => Body::EightBitMime,
+            (false, false) => Body::SevenBit,
+        },
+        utf8_header: group.first().is_some_and(|entry| entry.smtputf8)
+            && tree.has_note(NoteKind::EightBitHeader),
+        require_tls: false,
+        priority: None,
+        deliver_by: None,
+        ret: None,
+        envid: None,
+    }
+}
+
+/// What we found out ourselves.
+fn own_trouble(reply: Reply) -> Trouble {
+    Trouble { stage: Stage::Mail, why: Why::Lost, reply }
+}
+
+fn nowhere(destination: &str) -> Unroutable {
+    Unroutable { temporary: false, status: (5, 1, 2), text: format!("{destination} is no destination") }
+}

@@ -1,0 +1,272 @@
+//! One connection to another server: drives `session::smtp::client`.
+
+use super::route::Exchange;
+use base::Reply;
+use base::address::Host;
+use net::{Connection, TlsClient};
+use session::smtp::client::{
+    Action, Client, Config, Input, Mail, Outcome, Security, Stage, Tls, Trouble, Why,
+};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::StoredMessage;
+
+/// How long a connection may take to be made: less than RFC 5321 §4.5.3.2 gives the greeting, as another address may
+/// answer at once.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// Octets that are taken in while we send.
+const HEARD: usize = 64 * 1024;
+
+/// What all connections need.
+pub struct Ways {
+    /// How sessions go.
+    pub config: Arc<Config>,
+    /// The same in the clear, for servers whose TLS fails, where that may be.
+    pub plain: Option<Arc<Config>>,
+    /// Handshakes.
+    pub tls: Arc<TlsClient>,
+    /// Where IPv4 connections come from.
+    pub source_v4: Option<IpAddr>,
+    /// Where IPv6 connections come from.
+    pub source_v6: Option<IpAddr>,
+}
+
+/// A message to send: what is stored, less the field that is for final delivery only.
+pub struct Content {
+    message: Box<dyn StoredMessage>,
+    skip: u64,
+}
+
+/// A connection that takes mail.
+pub struct Hop {
+    connection: Connection,
+    client: Client,
+    name: Host,
+    tls: Arc<TlsClient>,
+    handshake_wait: Duration,
+    heard: Vec<u8>,
+}
+
+/// What a session came to.
+enum Event {
+    Ready,
+    Done(Box<Outcome>),
+    Closed(Option<Box<Trouble>>),
+}
+
+impl Content {
+    /// Of a stored message. Its Return-Path stays here (RFC 5321 §4.4).
+    pub fn new(message: Box<dyn StoredMessage>) -> Self {
+        let first = message.tree().fields_named("Return-Path").next().map(|field| field.whole());
+        let skip = first.filter(|field| field.start == 0).map_or(0, |field| field.end);
+        Content { message, skip }
+    }
+
+    /// Octets to send.
+    pub fn len(&self) -> u64 {
+        self.message.len().saturating_sub(self.skip)
+    }
+
+    /// The message as it is stored.
+    pub fn message(&self) -> &dyn StoredMessage {
+        self.message.as_ref()
+    }
+
+    fn read(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        // A piece is small, and may lie on a disk.
+        tokio::task::block_in_place(|| {
+            self.message.read(range.start + self.skip..range.end + self.skip, &mut octets)
+        })?;
+        Ok(octets)
+    }
+}
+
+impl Hop {
+    /// Connects and gets as far as the first mail. Where only TLS fails, tries again without, if that may be.
+    pub async fn open(exchange: &Exchange, address: SocketAddr, ways: &Ways) -> Result<Self, Trouble> {
+        match (Self::open_with(exchange, address, ways, &ways.config).await, &ways.plain) {
+            (Err(trouble), Some(plain))
+                if trouble.why == Why::Tls && ways.config.tls == Tls::Opportunistic =>
+            {
+                tracing::info!(host = %exchange.host, %address, reply = %trouble.reply, "TLS fails: going on in the clear");
+                Self::open_with(exchange, address, ways, plain).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn open_with(
+        exchange: &Exchange,
+        address: SocketAddr,
+        ways: &Ways,
+        config: &Arc<Config>,
+    ) -> Result<Self, Trouble> {
+        let source = if address.is_ipv4() { ways.source_v4 } else { ways.source_v6 };
+        let connection = Connection::connect(address, source, CONNECT)
+            .await
+            .map_err(|error| unconnected(address, &error))?;
+        let mut hop = Hop {
+            connection,
+            client: Client::new(config.clone(), None, Instant::now()),
+            name: exchange.host.clone(),
+            tls: ways.tls.clone(),
+            handshake_wait: config.waits.handshake,
+            heard: Vec::new(),
+        };
+        match hop.run(None).await {
+            Event::Ready => Ok(hop),
+            Event::Closed(Some(trouble)) => {
+                hop.connection.close().await;
+                Err(*trouble)
+            }
+            // Neither comes before a mail or an order to quit.
+            Event::Done(_) | Event::Closed(None) => {
+                Err(unconnected(address, &io::ErrorKind::NotConnected.into()))
+            }
+        }
+    }
+
+    /// Sends a mail; tells what became of it.
+    pub async fn send(&mut self, mail: Mail, content: &Content) -> Outcome {
+        let lost = mail.recipients.len();
+        self.client.feed(Instant::now(), Input::Mail(Box::new(mail)));
+        match self.run(Some(content)).await {
+            Event::Done(outcome) => *outcome,
+            // Each mail gets its `Done`; should one not, nothing is said of it.
+            Event::Ready | Event::Closed(_) => Outcome {
+                recipients: vec![session::smtp::client::Fate::NotTried; lost],
+                dsn: false,
+                deliver_by: false,
+            },
+        }
+    }
+
+    /// Whether another mail may be sent.
+    pub fn is_ready(&self) -> bool {
+        self.client.is_ready()
+    }
+
+    /// The server's name and address, and how it is secured, for the log.
+    pub fn words(&self) -> String {
+        let tls = match self.connection.tls_words() {
+            None => "in the clear".to_owned(),
+            Some((version, cipher)) => {
+                let proven = self.client.security().is_some_and(|security| security.authenticated);
+                format!("{version} {cipher}{}", if proven { ", certificate valid" } else { "" })
+            }
+        };
+        format!("{}[{}] {tls}", self.name, self.connection.peer().ip())
+    }
+
+    /// The server's name.
+    pub fn name(&self) -> &Host {
+        &self.name
+    }
+
+    /// Waits until the server says something, which it should not: then the connection is of no more use.
+    pub async fn idle(&mut self) {
+        let heard = self.connection.read(&mut self.heard).await;
+        match heard {
+            Ok(count) if count > 0 => self.client.feed(Instant::now(), Input::Bytes(&self.heard)),
+            _ => self.client.feed(Instant::now(), Input::Eof),
+        }
+        self.heard = Vec::new();
+    }
+
+    /// Says goodbye.
+    pub async fn quit(mut self) {
+        self.client.feed(Instant::now(), Input::Quit);
+        self.run(None).await;
+        self.connection.close().await;
+    }
+
+    /// Does what the session asks for until it has something to tell.
+    async fn run(&mut self, content: Option<&Content>) -> Event {
+        let (mut done, mut closed) = (None, false);
+        loop {
+            while let Some(action) = self.client.next() {
+                match action {
+                    Action::Send(octets) => self.say(&octets).await,
+                    Action::StartTls => self.start_tls().await,
+                    Action::Content(range) => self.feed_content(content, range),
+                    Action::Ready if done.is_none() => return Event::Ready,
+                    Action::Ready => {}
+                    Action::Done(outcome) => done = Some(outcome),
+                    Action::Close(trouble) if done.is_none() => return Event::Closed(trouble),
+                    Action::Close(_) => closed = true,
+                }
+            }
+            // After an outcome the session may still be clearing up: a transaction that broke is reset.
+            if let Some(outcome) = done.take_if(|_| closed || self.client.is_ready()) {
+                return Event::Done(outcome);
+            }
+            self.listen().await;
+        }
+    }
+
+    async fn say(&mut self, octets: &[u8]) {
+        let deadline = self.client.deadline().unwrap_or_else(|| Instant::now() + CONNECT);
+        if let Err(error) = self.connection.converse(octets, &mut self.heard, HEARD, deadline.into()).await {
+            let input = if error.kind() == io::ErrorKind::TimedOut { Input::Tick } else { Input::Eof };
+            self.client.feed(Instant::now(), input);
+        }
+    }
+
+    /// Takes in what came, or waits for something.
+    async fn listen(&mut self) {
+        if self.heard.is_empty() {
+            let deadline = self.client.deadline().unwrap_or_else(|| Instant::now() + CONNECT);
+            match self.connection.read_until(&mut self.heard, deadline.into()).await {
+                Ok(0) => return self.client.feed(Instant::now(), Input::Eof),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return self.client.feed(Instant::now(), Input::Tick);
+                }
+                Err(_) => return self.client.feed(Instant::now(), Input::Eof),
+            }
+        }
+        let heard = std::mem::take(&mut self.heard);
+        self.client.feed(Instant::now(), Input::Bytes(&heard));
+    }
+
+    async fn start_tls(&mut self) {
+        if !self.heard.is_empty() {
+            // It came in the clear, before any handshake: the session says what that is.
+            let heard = std::mem::take(&mut self.heard);
+            return self.client.feed(Instant::now(), Input::Bytes(&heard));
+        }
+        let handshake = self.connection.start_client_tls(&self.tls, &self.name, self.handshake_wait).await;
+        let now = Instant::now();
+        match handshake {
+            Ok(net::Authenticated(authenticated)) => {
+                self.client.feed(now, Input::TlsUp(Security { authenticated }))
+            }
+            Err(error) => self.client.feed(now, Input::TlsFailed(error.to_string())),
+        }
+    }
+
+    fn feed_content(&mut self, content: Option<&Content>, range: Range<u64>) {
+        let read = content.map_or(Err(io::ErrorKind::NotFound.into()), |content| content.read(range));
+        match read {
+            Ok(octets) => self.client.feed(Instant::now(), Input::Content(&octets)),
+            Err(_) => self.client.feed(Instant::now(), Input::ContentFailed),
+        }
+    }
+}
+
+/// No connection: what the sender may be told.
+fn unconnected(address: SocketAddr, error: &io::Error) -> Trouble {
+    let why = if error.kind() == io::ErrorKind::TimedOut { Why::Timeout } else { Why::Lost };
+    let text = match error.kind() {
+        io::ErrorKind::TimedOut => format!("{address} does not answer"),
+        io::ErrorKind::ConnectionRefused => format!("{address} refuses the connection"),
+        _ => format!("cannot connect to {address}: {error}"),
+    };
+    // RFC 3463 §3.5: no answer from host.
+    Trouble { stage: Stage::Greeting, why, reply: Reply::new(451, (4, 4, 1), text) }
+}

@@ -1,0 +1,147 @@
+//! Where mail for another server goes: mail exchangers by RFC 5321 §5, or what the administrator set.
+
+use base::address::Host;
+use base::dns::Mx;
+use base::{Answer, DnsError, Domain, Resolver, Trust};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// The port of a mail exchanger.
+const SMTP: u16 = 25;
+
+/// Mail exchangers that are tried for one domain, best first.
+const MOST_EXCHANGES: usize = 10;
+
+/// Addresses of one exchanger that are tried.
+const MOST_ADDRESSES: usize = 6;
+
+/// The ways out of this server.
+#[derive(Default)]
+pub struct Routes {
+    /// Names that are ourselves: an exchanger of such a name, and any that is no better, is a loop.
+    pub own_names: Vec<Domain>,
+    /// Where mail for a domain goes, whatever its mail exchangers are.
+    pub by_domain: HashMap<Domain, NextHop>,
+    /// Where all other mail goes, if not to mail exchangers.
+    pub smart_host: Option<NextHop>,
+}
+
+/// A server that the administrator names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NextHop {
+    /// Its name or address.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+}
+
+/// A server that takes mail for a destination.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exchange {
+    /// Its name or address.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// How far the answer that named it can be trusted.
+    pub trust: Trust,
+}
+
+/// Why mail for a destination can't be sent now, or ever.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unroutable {
+    /// Whether another try may help.
+    pub temporary: bool,
+    /// The enhanced status (RFC 3463).
+    pub status: (u8, u16, u16),
+    /// What to tell the sender.
+    pub text: String,
+}
+
+impl Routes {
+    /// The servers to try for a destination, in this order.
+    pub async fn exchanges(&self, to: &Host, dns: &dyn Resolver) -> Result<Vec<Exchange>, Unroutable> {
+        let set = match to {
+            Host::Domain(domain) => self.by_domain.get(domain).or(self.smart_host.as_ref()),
+            Host::Literal(_) => self.smart_host.as_ref(),
+        };
+        if let Some(hop) = set {
+            return Ok(vec![Exchange { host: hop.host.clone(), port: hop.port, trust: Trust::Secure }]);
+        }
+        let Host::Domain(domain) = to else {
+            return Ok(vec![Exchange { host: to.clone(), port: SMTP, trust: Trust::Secure }]);
+        };
+        let answer =
+            dns.mx(domain).await.map_err(|error| later(&format!("mail exchangers of {domain}"), &error))?;
+        self.by_preference(domain, answer)
+    }
+
+    /// RFC 5321 §5.1, RFC 7505.
+    fn by_preference(&self, domain: &Domain, answer: Answer<Mx>) -> Result<Vec<Exchange>, Unroutable> {
+        let exchange = |name: Domain| Exchange { host: Host::Domain(name), port: SMTP, trust: answer.trust };
+        if answer.no_such_name {
+            return Err(never((5, 1, 2), format!("the domain {domain} does not exist")));
+        }
+        if answer.records.is_empty() {
+            // The domain itself is its implicit mail exchanger.
+            return Ok(vec![exchange(domain.clone())]);
+        }
+        let mut named: Vec<(u16, Domain)> =
+            answer.records.iter().filter_map(|mx| Some((mx.preference, mx.exchange.clone()?))).collect();
+        if named.is_empty() {
+            return Err(never((5, 1, 10), format!("the domain {domain} takes no mail")));
+        }
+        // Those alike are shuffled: each server has its share of the load.
+        named.sort_by_cached_key(|(preference, _)| (*preference, crate::random::octets::<4>()));
+        if let Some(own) = named.iter().find(|(_, name)| self.own_names.contains(name)).map(|(own, _)| *own) {
+            named.retain(|(preference, _)| *preference < own);
+            if named.is_empty() {
+                return Err(never((5, 4, 6), format!("mail for {domain} comes back to this server")));
+            }
+        }
+        Ok(named.into_iter().take(MOST_EXCHANGES).map(|(_, name)| exchange(name)).collect())
+    }
+}
+
+impl Exchange {
+    /// Its addresses, in the order to try them: IPv6 and IPv4 by turns, so that one broken road costs one try.
+    pub async fn addresses(&self, dns: &dyn Resolver) -> Result<Vec<SocketAddr>, Unroutable> {
+        let name = match &self.host {
+            Host::Literal(ip) => return Ok(vec![SocketAddr::new(*ip, self.port)]),
+            Host::Domain(name) => name,
+        };
+        let answer =
+            dns.addresses(name).await.map_err(|error| later(&format!("addresses of {name}"), &error))?;
+        if answer.records.is_empty() {
+            return Err(never((5, 4, 4), format!("the mail exchanger {name} has no address")));
+        }
+        let (v6, v4): (Vec<IpAddr>, Vec<IpAddr>) = answer.records.into_iter().partition(IpAddr::is_ipv6);
+        let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
+        let mut mixed = Vec::new();
+        loop {
+            let before = mixed.len();
+            mixed.extend(v6.next());
+            mixed.extend(v4.next());
+            if mixed.len() == before || mixed.len() >= MOST_ADDRESSES {
+                break;
+            }
+        }
+        mixed.truncate(MOST_ADDRESSES);
+        Ok(mixed.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect())
+    }
+}
+
+fn never(status: (u8, u16, u16), text: String) -> Unroutable {
+    Unroutable { temporary: false, status, text }
+}
+
+fn later(what: &str, error: &DnsError) -> Unroutable {
+    let why = match error {
+        DnsError::Timeout => "nobody answered in time",
+        DnsError::ServerFailure => "the name server failed",
+        DnsError::Bogus => "the answer is signed and wrong",
+    };
+    Unroutable { temporary: true, status: (4, 4, 3), text: format!("cannot look up the {what}: {why}") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! The queue's rows.
+
+use super::accept::Batch;
+use super::fault::Fault;
+use super::schema::int;
+use super::writer::Work;
+use super::{Sqlite, housekeeping, quarantine};
+use crate::queue::{Change, Changed, Fate, Queue, Queued, Settled, Waiting, Which};
+use crate::{Done, Placed, StoreError};
+use base::{AccountId, Address, DomainId, MailId, ReversePath, Timestamp};
+use gate::Screened;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Params, Row, params_from_iter};
+
+const COLUMNS: &str =
+    "id, trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since, due, deadline,
+                       tries, held, last";
+
+/// Entries that one unit of work changes at most, so that the writer is never held up for long.
+const PIECE: usize = 1000;
+
+impl Queue for Sqlite {
+    fn entries(&self, after: u64, most: usize) -> Result<Vec<Queued>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM queue WHERE id > ?1 ORDER BY id LIMIT ?2");
+        self.list(&sql, [int(after), int(most as u64)])
+    }
+
+    fn destinations(&self) -> Result<Vec<Waiting>, StoreError> {
+        let sql = "SELECT destination, min(due), count(*) FROM queue WHERE held IS NULL GROUP BY destination";
+        let read = |reader: &Connection| {
+            let mut statement = reader.prepare_cached(sql)?;
+            let waiting = |row: &Row<'_>| {
+                Ok(Waiting {
+                    destination: row.get(0)?,
+                    due: Timestamp(row.get(1)?),
+                    entries: row.get::<_, i64>(2)? as u64,
+                })
+            };
+            Ok::<_, Fault>(statement.query_map([], waiting)?.collect::<Result<_, _>>()?)
+        };
+        self.parts.readers.lend(read).map_err(StoreError::from)
+    }
+
+    fn earliest(&self, destination: &str) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(due) FROM queue WHERE destination = ?1 AND held IS NULL";
+        let read = |reader: &Connection| {
+            super::writer::first(reader, sql, [destination], |row| row.get::<_, Option<i64>>(0))
+        };
+        let due = self.parts.readers.lend(read).map_err(StoreError::from)?;
+        Ok(due.flatten().map(Timestamp))
+    }
+
+    fn due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        after: Option<(Timestamp, u64)>,
+        most: usize,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM queue WHERE destination = ?1 AND held IS NULL AND due <= ?2
+             AND (due, id) > (?3, ?4) ORDER BY due, id LIMIT ?5"
+        );
+        let (time, id) = after.map_or((i64::MIN, 0), |(time, id)| (time.0, int(id)));
+        self.list(&sql, (destination, now.0, time, id, int(most as u64)))
+    }
+
+    fn overdue(&self, now: Timestamp, most: usize) -> Result<Vec<Queued>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM queue WHERE held IS NULL AND deadline <= ?1 ORDER BY deadline, id LIMIT ?2"
+        );
+        self.list(&sql, [now.0, int(most as u64)])
+    }
+
+    fn settle(&self, settled: Vec<Settled>, notices: Vec<Screened>, done: Done<Vec<Placed>>) {
+        let batch = match Batch::prepare(&self.parts, &notices) {
+            Ok(batch) => batch,
+            Err(error) => return done(Err(error)),
+        };
+        // A notice must not be lost because its reader's mailbox is full: that is for who delivers it to see to.
+        self.submit_batch(batch, done, move |work| settled.iter().try_for_each(|one| settle_one(work, one)));
+    }
+
+    fn change(&self, which: &Which, change: &Change) -> Result<Changed, StoreError> {
+        let mut changed = Changed::default();
+        let mut after = 0;
+        loop {
+            let (which, change) = (which.clone(), change.clone());
+            let piece = self.write(move |work| change_piece(work, &which, &change, after))?;
+            let Some(last) = piece.last else { return Ok(changed) };
+            after = last;
+            changed.entries += piece.entries;
+            for destination in piece.destinations {
+                if !changed.destinations.contains(&destination) {
+                    changed.destinations.push(destination);
+                }
+            }
+        }
+    }
+}
+
+impl Sqlite {
+    fn list(&self, sql: &str, values: impl Params) -> Result<Vec<Queued>, StoreError> {
+        let read = |reader: &Connection| {
+            let mut statement = reader.prepare_cached(sql)?;
+            let mut rows = statement.query(values)?;
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next()? {
+                entries.push(entry(row)?);
+            }
+            Ok::<_, Fault>(entries)
+        };
+        self.parts.readers.lend(read).map_err(StoreError::from)
+    }
+}
+
+fn entry(row: &Row<'_>) -> Result<Queued, Fault> {
+    let (reverse_path, recipient): (String, String) = (row.get(5)?, row.get(6)?);
+    let number = |column| row.get::<_, i64>(column).map(|value| value as u64);
+    Ok(Queued {
+        id: number(0)?,
+        trace: quarantine::trace(row.get(1)?),
+        mail: MailId(number(2)?),
+        account: row.get::<_, Option<i64>>(3)?.map(|account| AccountId(account as u64)),
+        domain: DomainId(number(4)?),
+        reverse_path: match reverse_path.as_str() {
+            "" => ReversePath::Null,
+            path => ReversePath::Address(
+                Address::parse(path).map_err(|_| Fault::broken("a queued reverse-path"))?,
+            ),
+        },
+        recipient: Address::parse(&recipient).map_err(|_| Fault::broken("a queued recipient"))?,
+        size: number(7)?,
+        smtputf8: row.get(8)?,
+        since: Timestamp(row.get(9)?),
+        due: Timestamp(row.get(10)?),
+        deadline: Timestamp(row.get(11)?),
+        tries: row.get(12)?,
+        held: row.get(13)?,
+        last: row.get(14)?,
+    })
+}
+
+fn settle_one(work: &Work<'_>, Settled { id, fate }: &Settled) -> Result<(), Fault> {
+    let id = int(*id);
+    match fate {
+        Fate::Gone => remove(work, id),
+        Fate::Later { due, why } => {
+            let sql = "UPDATE queue SET due = ?2, tries = tries + 1, last = ?3 WHERE id = ?1";
+            work.run(sql, rusqlite::params![id, due.0, why]).map(drop)
+        }
+        Fate::Told(deadline) => {
+            work.run("UPDATE queue SET deadline = ?2 WHERE id = ?1", [id, deadline.0]).map(drop)
+        }
+    }
+}
+
+/// Removes an entry, and its mail where that was the last one.
+fn remove(work: &Work<'_>, id: i64) -> Result<(), Fault> {
+    let mail: Option<i64> =
+        work.first("DELETE FROM queue WHERE id = ?1 RETURNING mail", [id], |row| row.get(0))?;
+    match mail {
+        Some(mail) => housekeeping::clear_if_unheld(work, mail, Timestamp::now().0),
+        // Dropped meanwhile.
+        None => Ok(()),
+    }
+}
+
+/// What a piece of a change did; no `last` where nothing was left to do.
+struct Piece {
+    last: Option<i64>,
+    entries: u64,
+    destinations: Vec<String>,
+}
+
+fn change_piece(work: &Work<'_>, which: &Which, change: &Change, after: i64) -> Result<Piece, Fault> {
+    let (condition, mut values) = match which {
+        Which::Ids(ids) => {
+            let list: Vec<String> = ids.iter().map(u64::to_string).collect();
+            (format!("id IN ({})", list.join(",")), Vec::new())
+        }
+        Which::Destination(name) => ("destination = ?2".to_owned(), vec![Value::from(name.clone())]),
+        Which::Account(account) => ("account = ?2".to_owned(), vec![Value::from(int(account.0))]),
+        Which::All => ("1".to_owned(), Vec::new()),
+    };
+    values.insert(0, Value::from(after));
+    let sql =
+        format!("SELECT id, destination FROM queue WHERE id > ?1 AND {condition} ORDER BY id LIMIT {PIECE}");
+    let found: Vec<(i64, String)> = {
+        let mut statement = work.sql().prepare(&sql)?;
+        let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    let now = Timestamp::now().0;
+    for (id, _) in &found {
+        match change {
+            Change::Retry => work.run("UPDATE queue SET due = ?2 WHERE id = ?1", [*id, now]).map(drop)?,
+            Change::Hold(why) => {
+                work.run("UPDATE queue SET held = ?2 WHERE id = ?1", rusqlite::params![id, why]).map(drop)?;
+            }
+            Change::Release => {
+                let sql = "UPDATE queue SET held = NULL, due = ?2 WHERE id = ?1 AND held IS NOT NULL";
+                work.run(sql, [*id, now]).map(drop)?;
+            }
+            Change::Drop => remove(work, *id)?,
+        }
+    }
+    let last = found.last().map(|(id, _)| *id);
+    let entries = found.len() as u64;
+    let mut destinations: Vec<String> = found.into_iter().map(|(_, destination)| destination).collect();
+    destinations.sort();
+    destinations.dedup();
+    Ok(Piece { last, entries, destinations })
+}
