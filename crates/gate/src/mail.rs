@@ -150,6 +150,7 @@ impl Delivery {
 }
 
 /// A message that went through the door: only [`crate::Rulings::seal`] makes one.
+#[derive(Clone)]
 pub struct Screened {
     mail: Spooled,
     deliveries: Vec<Delivery>,
@@ -180,6 +181,24 @@ impl Screened {
     /// Its origin, where it came from inside and not from a peer.
     pub fn inside(&self) -> Option<Origin> {
         self.inside
+    }
+
+    /// The same with quarantine in place of an account's mailboxes. None where nothing would be delivered to anybody
+    /// else, or the account gets nothing.
+    pub fn held_for(mut self, account: AccountId, reason: &str) -> Option<Screened> {
+        let (mut held, mut delivered) = (0, 0);
+        for delivery in &mut self.deliveries {
+            match delivery {
+                Delivery::Mailbox { account: of, .. } if *of == account => {
+                    let instead_of = Box::new(delivery.clone());
+                    *delivery = Delivery::Quarantine { instead_of, reason: reason.to_owned() };
+                    held += 1;
+                }
+                Delivery::Mailbox { .. } | Delivery::Queue { .. } => delivered += 1,
+                Delivery::Quarantine { .. } => {}
+            }
+        }
+        (held > 0 && delivered > 0).then_some(self)
     }
 
     /// What the checks found, a line a stage, for log and trace.

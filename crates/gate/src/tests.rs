@@ -161,3 +161,14 @@ fn mail_from_inside_is_noted_and_never_moved() {
         [("note", "virus")]
     );
 }
+
+/// A mailbox that is full costs nobody else the message.
+#[test]
+fn one_can_be_held_without_the_others() {
+    let both = || seal(vec![Verdict::Pass, Verdict::Pass]).unwrap_or_else(|_| panic!("shut"));
+    let held = both().held_for(AccountId(1), "full").unwrap();
+    let quarantine = Delivery::Quarantine { instead_of: Box::new(delivery(1)), reason: "full".into() };
+    assert_eq!(held.deliveries(), [quarantine, delivery(2)]);
+    assert!(held.held_for(AccountId(2), "full").is_none());
+    assert!(both().held_for(AccountId(3), "full").is_none());
+}

@@ -152,7 +152,7 @@ impl Transaction {
             }
         };
         let story = screened.story().join("; ");
-        match commit(server, screened).await {
+        match commit_for_all(server, screened).await {
             Ok(placed) => {
                 let places: Vec<String> =
                     placed.iter().flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
@@ -227,6 +227,20 @@ impl Incoming {
         match self.failed {
             Some(error) => Err(error),
             None => Ok((self.spool.finish()?, self.parser.finish())),
+        }
+    }
+}
+
+/// Has a message committed. Where one of several mailboxes is full (which RCPT could not know if MAIL told no size), its
+/// copy goes to quarantine, so that the others get theirs.
+async fn commit_for_all(server: &Server, mut screened: Screened) -> Result<Vec<Placed>, StoreError> {
+    loop {
+        match commit(server, screened.clone()).await {
+            Err(StoreError::OverQuota(full)) => match screened.held_for(full, "the mailbox is full") {
+                Some(others) => screened = others,
+                None => return Err(StoreError::OverQuota(full)),
+            },
+            outcome => return outcome,
         }
     }
 }
