@@ -204,8 +204,10 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let at = text.rfind('@').ok_or(AddressError::Syntax)?;
         let address = Address { local: LocalPart::parse(&text[..at])?, host: Host::parse(&text[at + 1..])? };
-        // RFC 5321 §4.5.3.1.3: a path of 256 octets, its angle brackets included.
-        if text.len() > 254 { Err(AddressError::TooLong) } else { Ok(address) }
+        // RFC 5321 §4.5.3.1.3: a path of 256 octets, its angle brackets included; also in the form in which it is kept
+        // and sent on, where A-labels are longer than what they stand for.
+        let too_long = text.len() > 254 || !text.is_ascii() && address.to_string().len() > 254;
+        if too_long { Err(AddressError::TooLong) } else { Ok(address) }
     }
 
     /// The domain, unless the host is an address literal.
@@ -285,6 +287,11 @@ mod tests {
             check(bad, Err(AddressError::Syntax));
         }
         check(&format!("{}@example.net", "a".repeat(65)), Err(AddressError::TooLong));
+        // 250 octets as ASCII, and as many with U-labels whose A-labels make it longer.
+        let long = |label: &str| format!("a@{}{label}", format!("{}.", "a".repeat(59)).repeat(4));
+        assert_eq!(long("12345678").len(), 250);
+        check(&long("12345678"), Ok(&long("12345678")));
+        check(&long("bücherei"), Err(AddressError::TooLong));
     }
 
     #[test]

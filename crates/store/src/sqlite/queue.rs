@@ -106,7 +106,11 @@ impl Sqlite {
             let mut rows = statement.query(values)?;
             let mut entries = Vec::new();
             while let Some(row) = rows.next()? {
-                entries.push(entry(row)?);
+                // One that can't be read must not stop the others (B163).
+                match entry(row) {
+                    Ok(entry) => entries.push(entry),
+                    Err(fault) => tracing::error!(id = row.get::<_, i64>(0)?, ?fault, "a queue entry cannot be read"),
+                }
             }
             Ok::<_, Fault>(entries)
         };
