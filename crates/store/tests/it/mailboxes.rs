@@ -190,6 +190,35 @@ fn recency_ends_once() {
     assert_eq!(rig.store.status(alice, inbox).unwrap().recent, 0);
 }
 
+/// Of sessions that look at the same time, one is told of a message; imaptest saw two once in 400,000.
+#[test]
+fn recency_ends_once_for_all_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let settings = crate::rig::settings(place.path());
+    let store = crate::rig::open(&settings);
+    let rig = Rig::of(store.clone(), settings);
+    let alice = rig.account("alice");
+    let inbox = rig.inbox(alice);
+    const UIDS: u32 = 3000;
+    let claims: Vec<(u32, u32)> = std::thread::scope(|scope| {
+        let work = || {
+            let claim = |below: u32| {
+                let first = rig.store.claim_recent(alice, inbox, Uid(below)).unwrap().0;
+                if below % 100 == 0 {
+                    // Has what was claimed written, in between.
+                    store.keep_house().unwrap();
+                }
+                (first, below)
+            };
+            (2..=UIDS).map(claim).filter(|(first, below)| first < below).collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let told: usize = claims.iter().map(|(first, below)| (below - first) as usize).sum();
+    assert_eq!(told, UIDS as usize - 1, "a message was told of twice, or never");
+}
+
 #[test]
 fn one_account_cannot_reach_anothers() {
     let rig = Rig::new();
