@@ -109,7 +109,9 @@ impl Sqlite {
                 // One that can't be read must not stop the others (B163).
                 match entry(row) {
                     Ok(entry) => entries.push(entry),
-                    Err(fault) => tracing::error!(id = row.get::<_, i64>(0)?, ?fault, "a queue entry cannot be read"),
+                    Err(fault) => {
+                        tracing::error!(id = row.get::<_, i64>(0)?, ?fault, "a queue entry cannot be read")
+                    }
                 }
             }
             Ok::<_, Fault>(entries)
