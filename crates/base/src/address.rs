@@ -51,10 +51,10 @@ impl Domain {
     }
 
     /// The name as a person reads it, in U-labels where it has any. One with a label that only looks like an A-label
-    /// stays as it is.
+    /// stays as it is: what is shown reads back as the same name.
     pub fn to_unicode(&self) -> String {
         match idna::domain_to_unicode(&self.0) {
-            (name, Ok(())) => name,
+            (name, Ok(())) if Domain::new(&name).as_ref() == Ok(self) => name,
             _ => self.0.to_string(),
         }
     }
@@ -296,10 +296,13 @@ mod tests {
 
     #[test]
     fn domains_for_people() {
-        // `xn--il` decodes to a character that UTS 46 disallows.
-        for (name, expected) in
-            [("xn--bcher-kva.example", "bücher.example"), ("xn--il.example", "xn--il.example")]
-        {
+        for (name, expected) in [
+            ("xn--bcher-kva.example", "bücher.example"),
+            // It decodes to a character that UTS 46 disallows.
+            ("xn--il.example", "xn--il.example"),
+            // To a label that ends with a hyphen (RFC 5891 §4.2.3.1).
+            ("xn--xn--bxn--bchbxn--bch.example", "xn--xn--bxn--bchbxn--bch.example"),
+        ] {
             assert_eq!(Domain::new(name).map(|domain| domain.to_unicode()).as_deref(), Ok(expected));
         }
     }
