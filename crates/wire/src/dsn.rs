@@ -11,7 +11,7 @@ const HEADER_OCTETS: usize = 32 * 1024;
 const WHOLE_OCTETS: usize = 64 * 1024;
 
 /// Recipients that one notice names at most; of further ones it says how many they are.
-const RECIPIENTS: usize = 100;
+pub const RECIPIENTS: usize = 100;
 
 /// Octets of a line in a mail (RFC 5322 §2.1.1), and of a line that is folded before it.
 const LINE: usize = 998;

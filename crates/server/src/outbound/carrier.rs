@@ -2,15 +2,15 @@
 
 use super::hop::{Content, Hop};
 use super::lanes::{Task, spread_out};
-use super::route::{Exchange, Unroutable};
-use super::{Outbound, Report};
+use super::route::{self, Exchange, Unroutable};
+use super::{Outbound, Report, Told};
 use base::address::Host;
 use base::{AccountId, Reply, Timestamp};
 use session::smtp::client::{Fate, Mail, Recipient, Stage, Trouble, Why};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Queued;
 use store::queue::{self, Settled};
 use tracing::{debug, info, warn};
@@ -26,6 +26,9 @@ pub(super) const PAGE: usize = 200;
 /// How long a connection that has nothing to carry waits for more.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long servers are looked for that can be reached, before the destination has a pause.
+const SEARCH: Duration = Duration::from_secs(120);
+
 /// How long a carrier waits for another that reads.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -36,11 +39,11 @@ const WAITS: [i64; 7] = [300, 600, 1200, 2400, 3600, 7200, 10_800];
 /// Carries until nothing is left, or the destination can't be reached.
 pub async fn carry(outbound: Arc<Outbound>, destination: String) {
     let mut carrier = Carrier { outbound: &outbound, destination: &destination, hop: None, candidates: None };
-    carrier.work().await;
+    let was_of_use = carrier.work().await;
     if let Some(hop) = carrier.hop.take() {
         hop.quit().await;
     }
-    outbound.carrier_left(&destination).await;
+    outbound.carrier_left(&destination, was_of_use).await;
 }
 
 struct Carrier<'o> {
@@ -60,16 +63,21 @@ struct Candidates {
 }
 
 impl Carrier<'_> {
-    async fn work(&mut self) {
+    /// False where there was nothing to do.
+    async fn work(&mut self) -> bool {
+        let mut was_of_use = false;
         while let Some(group) = self.next_group().await {
+            was_of_use = true;
             if self.outbound.is_stopping() {
-                return self.outbound.give_back(self.destination, &group);
+                self.outbound.give_back(self.destination, &group);
+                break;
             }
             let Some(group) = self.carry(group).await else { continue };
             // No server takes it: it, and whatever else waits here, has to.
             self.outbound.give_back(self.destination, &group);
-            return;
+            break;
         }
+        was_of_use
     }
 
     /// The next message, and who is to get it; none when there is nothing more.
@@ -86,8 +94,7 @@ impl Carrier<'_> {
                 Task::Wait => tokio::time::sleep(PATIENCE).await,
                 Task::Read(after) => {
                     let page = self.outbound.read_due(self.destination, after).await;
-                    let nothing = page.is_empty();
-                    self.outbound.board.lock().read(self.destination, page);
+                    let nothing = !self.outbound.board.lock().read(self.destination, page, PAGE);
                     if nothing && (lingered || self.hop.is_none() || !self.linger().await) {
                         return None;
                     }
@@ -100,6 +107,9 @@ impl Carrier<'_> {
     /// Keeps the connection open for a moment. True where there may be something to carry again.
     async fn linger(&mut self) -> bool {
         let Some(hop) = &mut self.hop else { return false };
+        if self.outbound.is_stopping() || self.outbound.board.lock().is_full() {
+            return false;
+        }
         tokio::select! {
             () = self.outbound.wait_for_more(self.destination) => true,
             () = hop.idle() => {
@@ -121,11 +131,18 @@ impl Carrier<'_> {
             }
         };
         let mut group = group;
+        let mut is_reused = self.hop.as_ref().is_some_and(Hop::is_ready);
+        if !is_reused {
+            // What another message met counts no more.
+            (self.hop, self.candidates) = (None, None);
+        }
+        // What the last server brought that was tried.
+        let mut met = None;
         loop {
-            if self.hop.as_ref().is_none_or(|hop| !hop.is_ready())
+            if self.hop.is_none()
                 && let Err(fault) = self.connect().await
             {
-                return self.unreachable(group, fault).await;
+                return self.unreachable(group, fault, met).await;
             }
             let Some(hop) = &mut self.hop else { return Some(group) };
             let outcome = hop.send(mail(&group, &content), &content).await;
@@ -134,12 +151,24 @@ impl Carrier<'_> {
             if !ready {
                 self.hop = None;
             }
-            if outcome.recipients.iter().any(|fate| matches!(fate, Fate::Delivered(_))) {
-                // It works: should it be lost, all may be tried again.
+            let is_answered = outcome
+                .recipients
+                .iter()
+                .any(|fate| !matches!(fate, Fate::NotTried) && hosts_fault(fate).is_none());
+            if is_answered {
+                self.outbound.board.lock().reached(self.destination);
+            }
+            if is_reused && !ready || outcome.recipients.iter().any(|fate| matches!(fate, Fate::Delivered(_)))
+            {
+                // It works: should it be lost, all may be tried again. So may they where a server only has enough of
+                // an old connection.
                 self.candidates = None;
             }
-            let (again, fates) = sort_out(&mut group, outcome.recipients, !ready && self.has_candidates());
-            let fault = if ready { None } else { fates.iter().find_map(hosts_fault) };
+            let others = !ready && (is_reused || self.has_candidates());
+            is_reused = false;
+            let (again, fates) = sort_out(&mut group, outcome.recipients, others, &mut met);
+            let fault = fates.iter().find_map(hosts_fault).filter(|_| !ready);
+            let fault = fault.map(|trouble| trouble.reply.to_string());
             self.settle(&group, fates, Some((&name, &words))).await;
             if again.is_empty() {
                 self.outbound.pause(self.destination, &fault?);
@@ -163,17 +192,19 @@ impl Carrier<'_> {
                 Some(Candidates { exchanges: exchanges.into(), addresses: VecDeque::new(), fault: None });
         }
         let Some(candidates) = &mut self.candidates else { return Err(nowhere(self.destination)) };
-        while let Some((exchange, address)) = candidates.next(self.outbound).await {
+        let end = Instant::now() + SEARCH;
+        while Instant::now() < end
+            && let Some((exchange, address)) = candidates.next(self.outbound).await
+        {
             match Hop::open(&exchange, address, &self.outbound.ways).await {
                 Ok(hop) => {
                     debug!(destination = self.destination, server = hop.words(), "connected");
                     self.hop = Some(hop);
-                    self.outbound.board.lock().reached(self.destination);
                     return Ok(());
                 }
                 Err(trouble) => {
                     info!(destination = self.destination, host = %exchange.host, %address, reply = %trouble.reply, "not connected");
-                    candidates.met(trouble.reply);
+                    candidates.met(for_now(trouble));
                 }
             }
         }
@@ -187,8 +218,20 @@ impl Carrier<'_> {
         })
     }
 
-    /// No server could be reached: mail has to wait, or goes back where that is for good.
-    async fn unreachable(&mut self, group: Vec<Queued>, fault: Unroutable) -> Option<Vec<Queued>> {
+    /// No server could be reached: mail has to wait, or goes back where that is for good. It has to wait, too, where a
+    /// server that was tried before put it off; then it lets the others pass, since it may be the fault.
+    async fn unreachable(
+        &mut self,
+        group: Vec<Queued>,
+        fault: Unroutable,
+        met: Option<Trouble>,
+    ) -> Option<Vec<Queued>> {
+        if let Some(trouble) = met {
+            let text = trouble.reply.to_string();
+            self.settle(&group, vec![Fate::Deferred(trouble); group.len()], None).await;
+            self.outbound.pause(self.destination, &text);
+            return Some(Vec::new());
+        }
         if fault.temporary {
             self.outbound.pause(self.destination, &fault.text);
             return Some(group);
@@ -221,7 +264,7 @@ impl Carrier<'_> {
     async fn settle(&self, group: &[Queued], fates: Vec<Fate>, server: Option<(&str, &str)>) {
         let now = Timestamp::now();
         let mut settled = Vec::with_capacity(group.len());
-        let mut reports = Vec::new();
+        let mut told = Vec::new();
         let spread = crate::random::fraction();
         let (name, server) = server.map_or((None, ""), |(name, words)| (Some(name), words));
         for (entry, fate) in group.iter().zip(fates) {
@@ -234,23 +277,30 @@ impl Carrier<'_> {
                     info!(trace = %entry.trace, to = %entry.recipient, server, reply = %trouble.reply, "refused for good");
                     // What we found out ourselves is not to be put into the other server's mouth.
                     let said = name.filter(|_| trouble.why == Why::Reply);
-                    reports.push(Report::failed(entry.clone(), trouble.reply, said));
-                    queue::Fate::Gone
+                    let otherwise = later(entry, now, spread, &trouble.reply);
+                    let report = Report::failed(entry.clone(), trouble.reply, said);
+                    told.push(Told { fate: queue::Fate::Gone, otherwise, report });
+                    continue;
                 }
                 Fate::Deferred(trouble) | Fate::Unknown(trouble) => {
-                    let wait = WAITS[(entry.tries as usize).min(WAITS.len() - 1)];
-                    let due = Timestamp(now.0.saturating_add(spread_out(wait, spread)));
-                    info!(trace = %entry.trace, to = %entry.recipient, server, reply = %trouble.reply, next = %due, "put off");
-                    queue::Fate::Later { due, why: trouble.reply.to_string() }
+                    info!(trace = %entry.trace, to = %entry.recipient, server, reply = %trouble.reply, tries = entry.tries + 1, "put off");
+                    later(entry, now, spread, &trouble.reply)
                 }
                 // The next reading finds it again.
                 Fate::NotTried => continue,
             };
             settled.push(Settled { id: entry.id, fate });
         }
-        self.outbound.settle(settled, reports).await;
+        self.outbound.settle(settled, told).await;
         self.outbound.give_back(self.destination, group);
     }
+}
+
+/// When a recipient that was put off is tried again.
+fn later(entry: &Queued, now: Timestamp, spread: f64, reply: &Reply) -> queue::Fate {
+    let wait = WAITS[(entry.tries as usize).min(WAITS.len() - 1)];
+    let due = Timestamp(now.0.saturating_add(spread_out(wait, spread)));
+    queue::Fate::Later { due, why: reply.to_string() }
 }
 
 impl Candidates {
@@ -262,6 +312,10 @@ impl Candidates {
                     self.addresses.extend(found.into_iter().map(|address| (exchange.clone(), address)))
                 }
                 Err(Unroutable { temporary, status, text }) => {
+                    if status == route::LOOP {
+                        // RFC 5321 §5.1: nor are those tried that are no better.
+                        self.exchanges.clear();
+                    }
                     self.met(Reply::new(if temporary { 451 } else { 550 }, status, text));
                 }
             }
@@ -277,24 +331,32 @@ impl Candidates {
 }
 
 /// What the server itself is at fault for, where a recipient has to wait for it.
-fn hosts_fault(fate: &Fate) -> Option<String> {
+fn hosts_fault(fate: &Fate) -> Option<&Trouble> {
     match fate {
-        Fate::Deferred(trouble) | Fate::Unknown(trouble) if trouble.is_hosts() => {
-            Some(trouble.reply.to_string())
+        Fate::Deferred(trouble) | Fate::Unknown(trouble) => {
+            Some(trouble).filter(|trouble| trouble.is_hosts())
         }
         _ => None,
     }
 }
 
 /// Divides what was tried into what is settled, left in `group` with its fates, and what another server may take now:
-/// where `others` are left, and the fault was this server's only.
-fn sort_out(group: &mut Vec<Queued>, fates: Vec<Fate>, others: bool) -> (Vec<Queued>, Vec<Fate>) {
+/// where there are `others`, and the fault was this server's only, which is noted in `met`.
+fn sort_out(
+    group: &mut Vec<Queued>,
+    fates: Vec<Fate>,
+    others: bool,
+    met: &mut Option<Trouble>,
+) -> (Vec<Queued>, Vec<Fate>) {
     let mut again = Vec::new();
     let (mut settled, mut settled_fates) = (Vec::new(), Vec::new());
     for (entry, fate) in group.drain(..).zip(fates) {
         match fate {
             Fate::NotTried => again.push(entry),
-            Fate::Deferred(trouble) if others && trouble.is_hosts() => again.push(entry),
+            Fate::Deferred(trouble) if others && trouble.is_hosts() => {
+                again.push(entry);
+                *met = Some(trouble);
+            }
             fate => {
                 settled.push(entry);
                 settled_fates.push(fate);
@@ -324,6 +386,18 @@ fn mail(group: &[Queued], content: &Content) -> Mail {
         deliver_by: None,
         ret: None,
         envid: None,
+    }
+}
+
+/// What a server said, as a reason to wait where it is for the administrator to mend: a log-in or TLS that fails is no
+/// fault of the mail.
+fn for_now(Trouble { stage, reply, .. }: Trouble) -> Reply {
+    match reply.enhanced() {
+        _ if !reply.is_permanent() || !matches!(stage, Stage::StartTls | Stage::Login) => reply,
+        Some((_, subject, detail)) => {
+            Reply::new(454, (4, subject, detail), reply.lines().collect::<Vec<_>>().join(" "))
+        }
+        None => Reply::new(454, (4, 7, 0), reply.lines().collect::<Vec<_>>().join(" ")),
     }
 }
 

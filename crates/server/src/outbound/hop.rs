@@ -1,12 +1,10 @@
 //! One connection to another server: drives `session::smtp::client`.
 
-use super::route::Exchange;
+use super::route::{Exchange, Named};
 use base::Reply;
 use base::address::Host;
 use net::{Connection, TlsClient};
-use session::smtp::client::{
-    Action, Client, Config, Input, Mail, Outcome, Security, Stage, Tls, Trouble, Why,
-};
+use session::smtp::client::{Action, Client, Config, Input, Mail, Outcome, Security, Stage, Trouble, Why};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -18,6 +16,9 @@ use store::StoredMessage;
 /// answer at once.
 const CONNECT: Duration = Duration::from_secs(30);
 
+/// How long a server that takes no more is listened to: it may have said why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Octets that are taken in while we send.
 const HEARD: usize = 64 * 1024;
 
@@ -25,6 +26,8 @@ const HEARD: usize = 64 * 1024;
 pub struct Ways {
     /// How sessions go.
     pub config: Arc<Config>,
+    /// The same with the log-in that is for the smart host, and for nobody else.
+    pub with_login: Option<Arc<Config>>,
     /// The same in the clear, for servers whose TLS fails, where that may be.
     pub plain: Option<Arc<Config>>,
     /// Handshakes.
@@ -89,10 +92,11 @@ impl Content {
 impl Hop {
     /// Connects and gets as far as the first mail. Where only TLS fails, tries again without, if that may be.
     pub async fn open(exchange: &Exchange, address: SocketAddr, ways: &Ways) -> Result<Self, Trouble> {
+        if let (Named::SmartHost, Some(config)) = (exchange.named, &ways.with_login) {
+            return Self::open_with(exchange, address, ways, config).await;
+        }
         match (Self::open_with(exchange, address, ways, &ways.config).await, &ways.plain) {
-            (Err(trouble), Some(plain))
-                if trouble.why == Why::Tls && ways.config.tls == Tls::Opportunistic =>
-            {
+            (Err(trouble), Some(plain)) if trouble.why == Why::Tls => {
                 tracing::info!(host = %exchange.host, %address, reply = %trouble.reply, "TLS fails: going on in the clear");
                 Self::open_with(exchange, address, ways, plain).await
             }
@@ -212,8 +216,23 @@ impl Hop {
     async fn say(&mut self, octets: &[u8]) {
         let deadline = self.client.deadline().unwrap_or_else(|| Instant::now() + CONNECT);
         if let Err(error) = self.connection.converse(octets, &mut self.heard, HEARD, deadline.into()).await {
-            let input = if error.kind() == io::ErrorKind::TimedOut { Input::Tick } else { Input::Eof };
-            self.client.feed(Instant::now(), input);
+            if error.kind() == io::ErrorKind::TimedOut {
+                return self.client.feed(Instant::now(), Input::Tick);
+            }
+            self.hear_last_words().await;
+            self.client.feed(Instant::now(), Input::Eof);
+        }
+    }
+
+    /// Takes in what a server said before it hung up on us: a refusal counts.
+    async fn hear_last_words(&mut self) {
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.heard.len() < HEARD
+            && let Ok(1..) = self.connection.read_until(&mut self.heard, deadline.into()).await
+        {}
+        let heard = std::mem::take(&mut self.heard);
+        if !heard.is_empty() {
+            self.client.feed(Instant::now(), Input::Bytes(&heard));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Who works on what: a lane for each destination that something waits for. Plain data, told the time.
 //!
-//! A lane is given carriers (connections) one at a time: the first when something is due, another when the last one
-//! reached the other server and there is more to take. So a destination that is down costs one connection now and
-//! then, holds up nobody else, and one that is quick is given more.
+//! A lane is given carriers (connections) one at a time: the first when something is due, another when the other server
+//! has answered for a mail and there is more to take. So a destination that is down costs one connection now and then,
+//! holds up nobody else, and one that is quick is given more.
 
 use base::Timestamp;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -40,16 +40,18 @@ struct Lane {
     /// What the last of them brought.
     fault: String,
     carriers: usize,
-    /// A carrier has reached the server.
+    /// The server has answered for a mail.
     reached: bool,
     /// Read from the queue, and not taken yet.
     page: VecDeque<Queued>,
-    /// The last entry that was read.
+    /// The last entry that was read; none where reading starts anew, as an entry may have come in behind.
     read_to: Option<(Timestamp, u64)>,
     /// A carrier is reading the next page.
     reading: bool,
-    /// Taken and not given back.
-    taken: usize,
+    /// What was given back meanwhile: the page may still show it as it was before.
+    back: HashSet<u64>,
+    /// The administrator changed something meanwhile: what is being read does not count.
+    stale: bool,
 }
 
 /// What a carrier is to do next.
@@ -85,18 +87,30 @@ impl Board {
         }
     }
 
-    /// Destinations that get another carrier now. Each is one more to be told of by [`Board::left`].
+    /// Destinations that get another carrier now. Each is one more to be told of by [`Board::left`]. Those that could
+    /// not be reached last time come last, and have half of the places at most: else many of them would hold up all.
     pub fn start(&mut self, now: Timestamp) -> Vec<String> {
-        let mut wanting: Vec<(Option<Timestamp>, &String)> = self
+        let room = self.most.all.saturating_sub(self.carriers);
+        if room == 0 {
+            return Vec::new();
+        }
+        let failing = self.lanes.values().filter(|lane| lane.failures > 0);
+        let mut room_for_failing =
+            self.most.all.div_ceil(2).saturating_sub(failing.map(|lane| lane.carriers).sum());
+        let mut wanting: Vec<(bool, Option<Timestamp>, &String)> = self
             .lanes
             .iter()
             .filter(|(_, lane)| lane.wants(self.most.lane, now))
-            .map(|(d, lane)| (lane.due, d))
+            .map(|(destination, lane)| (lane.failures > 0, lane.due, destination))
             .collect();
         wanting.sort();
-        let room = self.most.all.saturating_sub(self.carriers);
+        wanting.retain(|(failing, ..)| {
+            let has_room = !failing || room_for_failing > 0;
+            room_for_failing -= usize::from(*failing && has_room);
+            has_room
+        });
         let started: Vec<String> =
-            wanting.into_iter().take(room).map(|(_, destination)| destination.clone()).collect();
+            wanting.into_iter().take(room).map(|(.., destination)| destination.clone()).collect();
         for destination in &started {
             if let Some(lane) = self.lanes.get_mut(destination) {
                 lane.carriers += 1;
@@ -126,32 +140,40 @@ impl Board {
                 return Task::Wait;
             }
             lane.reading = true;
-            if lane.taken == 0 {
-                // Nothing is in anybody's hands: what lies behind may be read again.
-                lane.read_to = None;
-            }
             return Task::Read(lane.read_to);
         };
         let mut group = vec![first];
         while group.len() < most && lane.page.front().is_some_and(|next| same_transaction(&group[0], next)) {
             group.extend(lane.page.pop_front());
         }
-        lane.taken += group.len();
         self.taken.extend(group.iter().map(|one| one.id));
         Task::Carry(group)
     }
 
-    /// Takes in what a carrier read.
-    pub fn read(&mut self, destination: &str, page: Vec<Queued>) {
-        let Some(lane) = self.lanes.get_mut(destination) else { return };
+    /// Takes in what a carrier read, at most `most` entries at a time. False where there is nothing to do.
+    pub fn read(&mut self, destination: &str, page: Vec<Queued>, most: usize) -> bool {
+        let Some(lane) = self.lanes.get_mut(destination) else { return false };
         lane.reading = false;
-        if let Some(last) = page.last() {
-            lane.read_to = Some((last.due, last.id));
+        let back = std::mem::take(&mut lane.back);
+        if std::mem::take(&mut lane.stale) {
+            lane.read_to = None;
+            return true;
         }
-        lane.page.extend(page.into_iter().filter(|one| !self.taken.contains(&one.id)));
+        let is_last = page.len() < most;
+        lane.read_to = page.last().filter(|_| !is_last).map(|last| (last.due, last.id));
+        lane.page
+            .extend(page.into_iter().filter(|one| !self.taken.contains(&one.id) && !back.contains(&one.id)));
+        !is_last || !lane.page.is_empty()
     }
 
-    /// A carrier reached the destination's server.
+    /// Forgets what was read of a destination: the administrator changed it.
+    pub fn withdraw(&mut self, destination: &str) {
+        if let Some(lane) = self.lanes.get_mut(destination) {
+            (lane.page, lane.read_to, lane.stale) = (VecDeque::new(), None, lane.reading);
+        }
+    }
+
+    /// The destination's server answered for a mail: it works. To be connected is not enough, as one may hang up then.
     pub fn reached(&mut self, destination: &str) {
         if let Some(lane) = self.lanes.get_mut(destination) {
             (lane.reached, lane.failures, lane.not_before) = (true, 0, None);
@@ -162,6 +184,10 @@ impl Board {
     /// number between 0 and 1. Gives when it is over.
     pub fn unreachable(&mut self, destination: &str, why: &str, now: Timestamp, spread: f64) -> Timestamp {
         let lane = self.lanes.entry(destination.to_owned()).or_default();
+        // What several carriers meet together is one failure.
+        if let Some(until) = lane.not_before.filter(|until| *until > now) {
+            return until;
+        }
         let pause = spread_out(PAUSES[lane.failures.min(PAUSES.len() - 1)], spread);
         let until = Timestamp(now.0.saturating_add(pause));
         lane.failures += 1;
@@ -176,20 +202,28 @@ impl Board {
         self.lanes.get(destination).filter(|lane| lane.failures > 0).map(|lane| lane.fault.as_str())
     }
 
-    /// Entries that a carrier no longer has in its hands.
+    /// Entries that are no longer in the hands of who took them.
     pub fn give_back(&mut self, destination: &str, ids: impl IntoIterator<Item = u64>) {
-        let before = self.taken.len();
+        let mut lane = self.lanes.get_mut(destination).filter(|lane| lane.reading);
         for id in ids {
             self.taken.remove(&id);
-        }
-        if let Some(lane) = self.lanes.get_mut(destination) {
-            lane.taken = lane.taken.saturating_sub(before - self.taken.len());
+            if let Some(lane) = &mut lane {
+                lane.back.insert(id);
+            }
         }
     }
 
-    /// Whether some carrier has an entry in its hands.
-    pub fn is_taken(&self, id: u64) -> bool {
-        self.taken.contains(&id)
+    /// Takes an entry out of the carriers' reach, until it is given back. False where one has it in its hands.
+    pub fn claim(&mut self, destination: &str, id: u64) -> bool {
+        if let Some(lane) = self.lanes.get_mut(destination) {
+            lane.page.retain(|one| one.id != id);
+        }
+        self.taken.insert(id)
+    }
+
+    /// How many entries are in somebody's hands.
+    pub fn taken(&self) -> usize {
+        self.taken.len()
     }
 
     /// A carrier left. True for the last of its lane: then the caller says by [`Board::note`] what is due next.
@@ -199,8 +233,8 @@ impl Board {
         lane.carriers = lane.carriers.saturating_sub(1);
         let last = lane.carriers == 0;
         if last {
-            (lane.reached, lane.reading, lane.read_to) = (false, false, None);
-            lane.page = VecDeque::new();
+            (lane.reached, lane.reading, lane.stale, lane.read_to) = (false, false, false, None);
+            (lane.page, lane.back) = (VecDeque::new(), HashSet::new());
         }
         last
     }

@@ -42,6 +42,15 @@ const REMINDERS: usize = 500;
 /// How long before the queue is asked again after it failed.
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 
+/// How long before a destination is looked at again where something seems due, and a carrier found nothing to do.
+const AFTER_NOTHING: i64 = 60;
+
+/// How long before a notice that could not be made is tried again, in seconds.
+const UNTOLD: i64 = 3600;
+
+/// How often the queue is looked through for what nobody told of.
+const LOOK_THROUGH: Duration = Duration::from_secs(600);
+
 /// What sends mail to other servers.
 pub struct Outbound {
     store: Arc<dyn Store>,
@@ -75,6 +84,15 @@ pub struct Report {
     until: Option<Timestamp>,
 }
 
+/// What becomes of an entry when its sender was told.
+#[derive(Clone, Debug)]
+struct Told {
+    fate: queue::Fate,
+    /// Where that could not be done.
+    otherwise: queue::Fate,
+    report: Report,
+}
+
 impl Report {
     fn failed(entry: Queued, reply: Reply, server: Option<&str>) -> Self {
         Report { entry, failed: true, reply, server: server.map(str::to_owned), until: None }
@@ -94,16 +112,20 @@ impl Outbound {
         let name =
             ClientName::new(config.hostname.as_str()).map_err(|_| "server.hostname can't be said in EHLO")?;
         let tls = match set.tls {
-            config::OutboundTls::Opportunistic if set.login.is_none() => Tls::Opportunistic,
-            config::OutboundTls::Opportunistic | config::OutboundTls::Required => Tls::Required,
+            config::OutboundTls::Opportunistic => Tls::Opportunistic,
+            config::OutboundTls::Required => Tls::Required,
             config::OutboundTls::Never => Tls::Never,
         };
-        let login = set.login.clone().map(|(user, password)| Login { user, password });
-        let session = Config { tls, login, ..Config::new(name) };
+        let session = Config { tls, ..Config::new(name) };
+        let with_login = set.login.clone().map(|(user, password)| {
+            let login = Some(Login { user, password });
+            Arc::new(Config { tls: Tls::Required, login, ..session.clone() })
+        });
         let plain =
             (tls == Tls::Opportunistic).then(|| Arc::new(Config { tls: Tls::Never, ..session.clone() }));
         let ways = Ways {
             config: Arc::new(session),
+            with_login,
             plain,
             tls: TlsClient::new().map_err(|error| error.to_string())?,
             source_v4: set.source_v4,
@@ -150,6 +172,10 @@ impl Outbound {
     /// Does what the administrator wants with entries. For a blocking thread.
     pub fn change(&self, which: &queue::Which, change: &Change) -> Result<u64, store::StoreError> {
         let changed = self.store.queue().change(which, change)?;
+        {
+            let mut board = self.board.lock();
+            changed.destinations.iter().for_each(|destination| board.withdraw(destination));
+        }
         if matches!(change, Change::Retry | Change::Release) {
             let mut board = self.board.lock();
             changed.destinations.iter().for_each(|destination| board.forgive(destination));
@@ -170,10 +196,33 @@ impl Outbound {
             info!("sending is off: mail for other servers waits in the queue");
             return;
         }
-        self.look_at_queue().await;
         let mut stop = self.stop.clone();
-        let mut carriers = tokio::task::JoinSet::new();
+        tokio::join!(self.clone().send(self.stop.clone()), async {
+            tokio::select! {
+                () = stopped(&mut stop) => {}
+                () = self.look_and_remind() => {}
+            }
+        });
+    }
+
+    /// Learns what the queue holds, again and again, and sees to what is late.
+    async fn look_and_remind(&self) {
         let mut reminder = tokio::time::interval((self.late_after / 8).clamp(Duration::from_secs(1), REMIND));
+        let mut looked: Option<tokio::time::Instant> = None;
+        loop {
+            if looked.is_none_or(|looked| looked.elapsed() >= LOOK_THROUGH) {
+                self.look_at_queue(looked.is_none()).await;
+                looked = Some(tokio::time::Instant::now());
+                self.bell.notify_one();
+            }
+            reminder.tick().await;
+            self.board.lock().tidy();
+            while self.remind().await {}
+        }
+    }
+
+    async fn send(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut carriers = tokio::task::JoinSet::new();
         loop {
             let started = self.board.lock().start(Timestamp::now());
             for destination in started {
@@ -192,23 +241,20 @@ impl Outbound {
                         error!(%error, "a carrier broke off");
                     }
                 }
-                _ = reminder.tick() => {
-                    self.board.lock().tidy();
-                    self.remind().await;
-                }
                 () = tokio::time::sleep(sleep) => {}
             }
         }
         while carriers.join_next().await.is_some() {}
     }
 
-    /// Learns what the queue holds.
-    async fn look_at_queue(&self) {
+    async fn look_at_queue(&self, is_first: bool) {
         loop {
             match self.blocking(|store| store.queue().destinations()).await {
                 Ok(waiting) => {
                     let entries: u64 = waiting.iter().map(|one| one.entries).sum();
-                    info!(entries, destinations = waiting.len(), "queue");
+                    if is_first {
+                        info!(entries, destinations = waiting.len(), "queue");
+                    }
                     let mut board = self.board.lock();
                     waiting.iter().for_each(|one| board.note(&one.destination, one.due));
                     return;
@@ -221,23 +267,30 @@ impl Outbound {
         }
     }
 
-    /// Tells senders of what is late, and gives up what is too late.
-    async fn remind(&self) {
+    /// Tells senders of what is late, and gives up what is too late. True where there may be more of it.
+    async fn remind(&self) -> bool {
         let now = Timestamp::now();
-        let late = match self.blocking(move |store| store.queue().overdue(now, REMINDERS)).await {
+        // Those that are being carried right now do not count: their turn comes when that did not help.
+        let most = REMINDERS + self.board.lock().taken();
+        let late = match self.blocking(move |store| store.queue().overdue(now, most)).await {
             Ok(late) => late,
-            Err(error) => return warn!(%error, "late mail cannot be looked for"),
+            Err(error) => {
+                warn!(%error, "late mail cannot be looked for");
+                return false;
+            }
         };
-        let (mut settled, mut reports) = (Vec::new(), Vec::new());
+        let may_be_more = late.len() == most;
+        let mut claimed = Vec::new();
+        let mut told = Vec::new();
         for entry in late {
-            let taken = self.board.lock().is_taken(entry.id);
-            if taken {
-                // It is being carried right now: its turn comes when that did not help.
+            let destination = queue::destination(&entry.recipient);
+            if !self.board.lock().claim(&destination, entry.id) {
                 continue;
             }
+            claimed.push((destination.clone(), entry.id));
             let until = Timestamp(entry.since.0.saturating_add(seconds(self.give_up_after)));
             let expired = now >= until;
-            let why = self.fault(&queue::destination(&entry.recipient)).unwrap_or_else(|| entry.last.clone());
+            let why = self.fault(&destination).unwrap_or_else(|| entry.last.clone());
             let text = if why.is_empty() { "no server was reached in time".to_owned() } else { why };
             let (reply, fate) = match expired {
                 // RFC 3463 §3.5: delivery time expired.
@@ -245,41 +298,79 @@ impl Outbound {
                 false => (Reply::new(451, (4, 4, 7), text), queue::Fate::Told(until)),
             };
             info!(trace = %entry.trace, to = %entry.recipient, expired, %reply, "late");
-            settled.push(Settled { id: entry.id, fate });
             let until = (!expired).then_some(until);
-            reports.push(Report { entry, failed: expired, reply, server: None, until });
+            // One that can't be told must not be in the way of the others.
+            let otherwise = queue::Fate::Told(Timestamp(now.0.saturating_add(UNTOLD)));
+            let report = Report { entry, failed: expired, reply, server: None, until };
+            told.push(Told { fate, otherwise, report });
         }
-        self.settle(settled, reports).await;
+        let may_be_more = may_be_more && !told.is_empty();
+        self.settle(Vec::new(), told).await;
+        let mut board = self.board.lock();
+        claimed.iter().for_each(|(destination, id)| board.give_back(destination, [*id]));
+        may_be_more
     }
 
-    /// Commits fates and what senders are told of them.
-    async fn settle(&self, settled: Vec<Settled>, reports: Vec<Report>) {
+    /// Commits fates, and others together with what senders are told of them. Comes back when that is done: until then
+    /// nobody else may touch these entries, for what was sent and is not written down would be sent again.
+    async fn settle(&self, settled: Vec<Settled>, told: Vec<Told>) {
+        self.write_down(settled).await;
+        if told.is_empty() || self.tell(&told).await {
+            return;
+        }
+        // Not all of them can be told. Some may be.
+        let mut untold = Vec::new();
+        for of_one in told.chunk_by(|one, other| one.report.entry.mail == other.report.entry.mail) {
+            if of_one.len() == told.len() || !self.tell(of_one).await {
+                let otherwise = |one: &Told| Settled { id: one.report.entry.id, fate: one.otherwise.clone() };
+                untold.extend(of_one.iter().map(otherwise));
+            }
+        }
+        self.write_down(untold).await;
+    }
+
+    /// Commits fates, however often that has to be tried.
+    async fn write_down(&self, settled: Vec<Settled>) {
         if settled.is_empty() {
             return;
         }
-        let notices = match self.notices(reports).await {
-            Ok(notices) => notices,
-            // Nothing is settled, so all of it is tried again.
-            Err(error) => return error!(%error, "notices to senders cannot be made"),
+        while let Err(error) = self.commit(settled.clone(), Vec::new()).await {
+            error!(%error, "what became of queued mail cannot be written down");
+            if self.is_stopping() {
+                return;
+            }
+            tokio::time::sleep(AFTER_FAULT).await;
+        }
+    }
+
+    /// Commits fates and notices together. False where it could not be done.
+    async fn tell(&self, told: &[Told]) -> bool {
+        let settled =
+            told.iter().map(|one| Settled { id: one.report.entry.id, fate: one.fate.clone() }).collect();
+        let reports = told.iter().map(|one| one.report.clone()).collect();
+        let outcome = match self.notices(reports).await {
+            Ok(notices) => self.commit(settled, notices).await,
+            Err(error) => Err(error),
         };
+        outcome
+            .inspect_err(|error| error!(%error, "senders cannot be told what became of their mail"))
+            .is_ok()
+    }
+
+    async fn commit(&self, settled: Vec<Settled>, notices: Vec<Screened>) -> Result<(), store::StoreError> {
         let destinations = destinations(&notices);
         let (send, receive) = oneshot::channel();
         let store = self.store.clone();
         let done = Box::new(move |outcome| drop(send.send(outcome)));
-        let sealed = notices.is_empty();
-        match sealed {
+        match notices.is_empty() {
             true => store.queue().settle(settled, notices, done),
             false => {
                 drop(tokio::task::spawn_blocking(move || store.queue().settle(settled, notices, done)).await)
             }
         }
-        match receive.await {
-            Ok(Ok(_)) => self.wake(destinations.iter().map(String::as_str)),
-            Ok(Err(error)) => {
-                error!(%error, "what became of queued mail cannot be written down: it is tried again")
-            }
-            Err(_) => error!("what became of queued mail was not written down: it is tried again"),
-        }
+        receive.await.unwrap_or(Err(store::StoreError::Closed))?;
+        self.wake(destinations.iter().map(String::as_str));
+        Ok(())
     }
 
     /// Entries that are due, or none where the queue can't be read.
@@ -309,16 +400,20 @@ impl Outbound {
         info!(destination, why, %until, "destination can't be reached");
     }
 
-    async fn carrier_left(&self, destination: &str) {
+    async fn carrier_left(&self, destination: &str, was_of_use: bool) {
         let last = self.board.lock().left(destination);
         if last {
             self.more.lock().remove(destination);
             let name = destination.to_owned();
+            let now = Timestamp::now().0;
+            // An entry that is due and can't be read must not be looked at without a rest.
+            let earliest = if was_of_use { now } else { now.saturating_add(AFTER_NOTHING) };
             match self.blocking(move |store| store.queue().earliest(&name)).await {
-                Ok(due) => due.into_iter().for_each(|due| self.board.lock().note(destination, due)),
+                Ok(Some(due)) => self.board.lock().note(destination, Timestamp(due.0.max(earliest))),
+                Ok(None) => {}
                 Err(error) => {
                     error!(%error, "the queue cannot be read");
-                    self.board.lock().note(destination, Timestamp(Timestamp::now().0 + seconds(AFTER_FAULT)));
+                    self.board.lock().note(destination, Timestamp(now.saturating_add(seconds(AFTER_FAULT))));
                 }
             }
         }

@@ -41,7 +41,7 @@ impl Maker {
                 && (one.failed, one.until) == (other.failed, other.until)
         };
         let mut notices = Vec::new();
-        for group in reports.chunk_by(alike) {
+        for group in reports.chunk_by(alike).flat_map(|group| group.chunks(dsn::RECIPIENTS)) {
             notices.extend(self.notice(group)?);
         }
         Ok(notices)

@@ -4,7 +4,7 @@ use base::address::Host;
 use base::dns::Mx;
 use base::{Answer, DnsError, Domain, Resolver, Trust};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// The port of a mail exchanger.
 const SMTP: u16 = 25;
@@ -44,7 +44,23 @@ pub struct Exchange {
     pub port: u16,
     /// How far the answer that named it can be trusted.
     pub trust: Trust,
+    /// Who named it.
+    pub named: Named,
 }
+
+/// Who says that mail goes to a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Named {
+    /// The administrator, for all mail: the one that a password may be for.
+    SmartHost,
+    /// The administrator, for a domain.
+    Route,
+    /// Whoever holds the domain, or writes the address: a stranger.
+    Recipient,
+}
+
+/// The status of mail that comes back to this server (RFC 3463 §3.5).
+pub const LOOP: (u8, u16, u16) = (5, 4, 6);
 
 /// Why mail for a destination can't be sent now, or ever.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,15 +76,22 @@ pub struct Unroutable {
 impl Routes {
     /// The servers to try for a destination, in this order.
     pub async fn exchanges(&self, to: &Host, dns: &dyn Resolver) -> Result<Vec<Exchange>, Unroutable> {
-        let set = match to {
-            Host::Domain(domain) => self.by_domain.get(domain).or(self.smart_host.as_ref()),
-            Host::Literal(_) => self.smart_host.as_ref(),
+        let route = match to {
+            Host::Domain(domain) => self.by_domain.get(domain),
+            Host::Literal(_) => None,
         };
-        if let Some(hop) = set {
-            return Ok(vec![Exchange { host: hop.host.clone(), port: hop.port, trust: Trust::Secure }]);
+        let set = route.map(|hop| (hop, Named::Route));
+        if let Some((hop, named)) = set.or(self.smart_host.as_ref().map(|hop| (hop, Named::SmartHost))) {
+            return Ok(vec![Exchange {
+                host: hop.host.clone(),
+                port: hop.port,
+                trust: Trust::Secure,
+                named,
+            }]);
         }
         let Host::Domain(domain) = to else {
-            return Ok(vec![Exchange { host: to.clone(), port: SMTP, trust: Trust::Secure }]);
+            let named = Named::Recipient;
+            return Ok(vec![Exchange { host: to.clone(), port: SMTP, trust: Trust::Secure, named }]);
         };
         let answer =
             dns.mx(domain).await.map_err(|error| later(&format!("mail exchangers of {domain}"), &error))?;
@@ -77,7 +100,12 @@ impl Routes {
 
     /// RFC 5321 §5.1, RFC 7505.
     fn by_preference(&self, domain: &Domain, answer: Answer<Mx>) -> Result<Vec<Exchange>, Unroutable> {
-        let exchange = |name: Domain| Exchange { host: Host::Domain(name), port: SMTP, trust: answer.trust };
+        let exchange = |name: Domain| Exchange {
+            host: Host::Domain(name),
+            port: SMTP,
+            trust: answer.trust,
+            named: Named::Recipient,
+        };
         if answer.no_such_name {
             return Err(never((5, 1, 2), format!("the domain {domain} does not exist")));
         }
@@ -95,7 +123,7 @@ impl Routes {
         if let Some(own) = named.iter().find(|(_, name)| self.own_names.contains(name)).map(|(own, _)| *own) {
             named.retain(|(preference, _)| *preference < own);
             if named.is_empty() {
-                return Err(never((5, 4, 6), format!("mail for {domain} comes back to this server")));
+                return Err(never(LOOP, format!("mail for {domain} comes back to this server")));
             }
         }
         Ok(named.into_iter().take(MOST_EXCHANGES).map(|(_, name)| exchange(name)).collect())
@@ -106,13 +134,20 @@ impl Exchange {
     /// Its addresses, in the order to try them: IPv6 and IPv4 by turns, so that one broken road costs one try.
     pub async fn addresses(&self, dns: &dyn Resolver) -> Result<Vec<SocketAddr>, Unroutable> {
         let name = match &self.host {
+            Host::Literal(ip) if self.leads_back(ip) => return Err(comes_back(&self.host)),
             Host::Literal(ip) => return Ok(vec![SocketAddr::new(*ip, self.port)]),
             Host::Domain(name) => name,
         };
         let answer =
             dns.addresses(name).await.map_err(|error| later(&format!("addresses of {name}"), &error))?;
+        if answer.records.iter().any(|ip| self.leads_back(ip)) {
+            return Err(comes_back(&self.host));
+        }
         if answer.records.is_empty() {
-            return Err(never((5, 4, 4), format!("the mail exchanger {name} has no address")));
+            let text = format!("the mail exchanger {name} has no address");
+            // What the administrator may have written wrongly is no reason to give mail up.
+            let temporary = self.named != Named::Recipient;
+            return Err(Unroutable { temporary, status: (if temporary { 4 } else { 5 }, 4, 4), text });
         }
         let (v6, v4): (Vec<IpAddr>, Vec<IpAddr>) = answer.records.into_iter().partition(IpAddr::is_ipv6);
         let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
@@ -128,6 +163,36 @@ impl Exchange {
         mixed.truncate(MOST_ADDRESSES);
         Ok(mixed.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect())
     }
+}
+
+impl Exchange {
+    /// Whether an address that a stranger named is one of this machine. Where the administrator named it, something
+    /// else may listen there.
+    fn leads_back(&self, ip: &IpAddr) -> bool {
+        self.named == Named::Recipient && is_here(ip.to_canonical())
+    }
+}
+
+/// Whether an address is one of this machine, or nobody's.
+fn is_here(ip: IpAddr) -> bool {
+    if ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() {
+        return true;
+    }
+    let any: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // Sends nothing: it only asks the system from which address it would. To its own addresses that is the address
+    // itself.
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((ip, SMTP))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == ip)
+}
+
+fn comes_back(host: &Host) -> Unroutable {
+    never(LOOP, format!("the mail exchanger {host} is this server"))
 }
 
 fn never(status: (u8, u16, u16), text: String) -> Unroutable {

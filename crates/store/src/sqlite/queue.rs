@@ -83,18 +83,18 @@ impl Queue for Sqlite {
 
     fn change(&self, which: &Which, change: &Change) -> Result<Changed, StoreError> {
         let mut changed = Changed::default();
+        let mut destinations = std::collections::BTreeSet::new();
         let mut after = 0;
         loop {
             let (which, change) = (which.clone(), change.clone());
             let piece = self.write(move |work| change_piece(work, &which, &change, after))?;
-            let Some(last) = piece.last else { return Ok(changed) };
+            let Some(last) = piece.last else {
+                changed.destinations = destinations.into_iter().collect();
+                return Ok(changed);
+            };
             after = last;
             changed.entries += piece.entries;
-            for destination in piece.destinations {
-                if !changed.destinations.contains(&destination) {
-                    changed.destinations.push(destination);
-                }
-            }
+            destinations.extend(piece.destinations);
         }
     }
 }

@@ -53,18 +53,75 @@ fn one_message_goes_to_several_recipients_at_once() {
     board.start(NOW);
     assert_eq!(board.task("a", 2), Task::Read(None));
     assert_eq!(board.task("a", 2), Task::Wait);
-    board.read("a", vec![entry(1, 7, 1), entry(2, 7, 1), entry(3, 7, 1), entry(4, 8, 1)]);
+    board.read("a", vec![entry(1, 7, 1), entry(2, 7, 1), entry(3, 7, 1), entry(4, 8, 1)], 4);
     assert_eq!(ids(board.task("a", 2)), [1, 2]);
     assert_eq!(ids(board.task("a", 2)), [3]);
     assert_eq!(ids(board.task("a", 2)), [4]);
-    assert!(board.is_taken(4));
-    // While something is out, reading goes on behind it.
+    assert!(!board.claim("a", 4));
+    // A page was full: reading goes on behind it.
     assert_eq!(board.task("a", 2), Task::Read(Some((Timestamp(1), 4))));
-    board.read("a", vec![]);
-    board.give_back("a", [1, 2, 3, 4]);
-    assert!(!board.is_taken(4));
-    // When nothing is, it starts anew: an entry may have come in behind.
+    assert!(!board.read("a", vec![], 4));
+    // That was the end. It starts anew, although something is out: an entry may have come in behind.
     assert_eq!(board.task("a", 2), Task::Read(None));
+    assert!(!board.read("a", vec![entry(1, 7, 1), entry(2, 7, 1)], 4));
+    board.give_back("a", [1, 2, 3, 4]);
+    assert!(board.claim("a", 4));
+}
+
+/// A page shows the queue as it was when reading began.
+#[test]
+fn what_was_settled_while_a_page_was_read_is_not_sent_again() {
+    let mut board = board(10, 5);
+    board.note("a", NOW);
+    board.start(NOW);
+    board.task("a", 1);
+    board.read("a", vec![entry(1, 1, 1)], 9);
+    assert_eq!(ids(board.task("a", 1)), [1]);
+    assert_eq!(board.task("a", 1), Task::Read(None));
+    board.give_back("a", [1]);
+    assert!(!board.read("a", vec![entry(1, 1, 1)], 9));
+    // Where it is to be tried again, the next page has it.
+    board.task("a", 1);
+    assert!(board.read("a", vec![entry(1, 1, 1)], 9));
+}
+
+/// Entries that are given up, held or dropped after they were read.
+#[test]
+fn what_was_read_can_be_taken_away() {
+    let mut board = board(10, 5);
+    board.note("a", NOW);
+    board.start(NOW);
+    board.task("a", 1);
+    board.read("a", vec![entry(1, 1, 1), entry(2, 2, 1), entry(3, 3, 1)], 9);
+    assert!(board.claim("a", 1) && !board.claim("a", 1));
+    assert_eq!(ids(board.task("a", 1)), [2]);
+    board.withdraw("a");
+    assert_eq!(board.task("a", 1), Task::Read(None));
+    board.withdraw("a");
+    assert!(board.read("a", vec![entry(3, 3, 1)], 9), "it is read once more");
+    assert_eq!(board.task("a", 1), Task::Read(None));
+}
+
+/// Carriers whose connections all break when a server restarts.
+#[test]
+fn what_several_meet_together_is_one_failure() {
+    let mut board = board(10, 5);
+    let pause = |board: &mut Board, now: i64| board.unreachable("a", "", Timestamp(now), 0.5).0 - now;
+    assert_eq!([1000, 1000, 1001].map(|now| pause(&mut board, now)), [60, 60, 59]);
+    assert_eq!(pause(&mut board, 1060), 120);
+}
+
+#[test]
+fn destinations_that_are_down_leave_room_for_others() {
+    let mut board = board(4, 5);
+    for name in ["a", "b", "c", "d", "e"] {
+        board.unreachable(name, "", Timestamp(0), 0.5);
+        board.note(name, Timestamp(1));
+    }
+    board.note("new", NOW);
+    assert_eq!(board.start(NOW), ["new", "a", "b"]);
+    board.note("newer", NOW);
+    assert_eq!(board.start(NOW), ["newer"]);
 }
 
 #[test]
@@ -73,10 +130,10 @@ fn what_is_out_is_not_given_twice() {
     board.note("a", NOW);
     board.start(NOW);
     board.task("a", 1);
-    board.read("a", vec![entry(1, 1, 1)]);
+    board.read("a", vec![entry(1, 1, 1)], 9);
     assert_eq!(ids(board.task("a", 1)), [1]);
     board.task("a", 1);
-    board.read("a", vec![entry(1, 1, 1), entry(2, 2, 1)]);
+    board.read("a", vec![entry(1, 1, 1), entry(2, 2, 1)], 9);
     assert_eq!(ids(board.task("a", 1)), [2]);
 }
 
@@ -96,7 +153,7 @@ fn carriers_come_one_by_one_and_within_bounds() {
     assert_eq!(first.len(), 1);
     // More to take, but the server was not reached yet.
     board.task("a", 1);
-    board.read("a", vec![entry(1, 1, 1), entry(2, 2, 1), entry(3, 3, 1)]);
+    board.read("a", vec![entry(1, 1, 1), entry(2, 2, 1), entry(3, 3, 1)], 9);
     assert!(board.start(NOW).is_empty());
     board.reached("a");
     assert_eq!(board.start(NOW), ["a"]);
@@ -131,13 +188,14 @@ fn pauses_grow() {
 #[test]
 fn pauses_are_spread_and_forgiven() {
     let mut board = board(10, 5);
-    let pause = |board: &mut Board, spread| board.unreachable("a", "", NOW, spread).0 - NOW.0;
-    assert_eq!(pause(&mut board, 0.0), 48);
-    assert_eq!(pause(&mut board, 1.0), 144);
-    board.note("a", NOW);
-    assert!(board.start(NOW).is_empty());
+    let pause = |board: &mut Board, now: Timestamp, spread| board.unreachable("a", "", now, spread).0 - now.0;
+    assert_eq!(pause(&mut board, NOW, 0.0), 48);
+    let later = Timestamp(NOW.0 + 48);
+    assert_eq!(pause(&mut board, later, 1.0), 144);
+    board.note("a", later);
+    assert!(board.start(later).is_empty());
     board.forgive("a");
-    assert_eq!(board.start(NOW), ["a"]);
+    assert_eq!(board.start(later), ["a"]);
 }
 
 #[test]

@@ -116,6 +116,8 @@ fn a_smart_host_takes_all() {
     for to in ["example.net", "[192.0.2.1]"] {
         let got = block_on(routes.exchanges(&Host::parse(to).unwrap(), &Fake::default())).unwrap();
         assert_eq!((got[0].host.to_string(), got[0].port), ("[192.0.2.9]".to_owned(), 587));
+        // It is the one that the password is for.
+        assert_eq!(got[0].named, Named::SmartHost);
     }
 }
 
@@ -124,19 +126,50 @@ fn addresses_of_both_kinds_by_turns() {
     let ips = |list: &[&str]| answer(list.iter().map(|ip| ip.parse().unwrap()).collect());
     let dns = Fake {
         addresses: vec![
-            ("a.example.net", ips(&["192.0.2.1", "192.0.2.2", "2001:db8::1"])),
+            ("a.example.net", ips(&["198.51.100.1", "198.51.100.2", "2001:db8::1"])),
             ("none.example.net", ips(&[])),
             ("broken.example.net", None),
         ],
         ..Fake::default()
     };
-    let ask = |name: &str| {
-        let exchange = Exchange { host: Host::parse(name).unwrap(), port: 25, trust: Trust::Insecure };
-        block_on(exchange.addresses(&dns))
-    };
+    let ask = |name: &str| ask(&dns, name, Named::Recipient);
     let got: Vec<String> = ask("a.example.net").unwrap().iter().map(ToString::to_string).collect();
-    assert_eq!(got, ["[2001:db8::1]:25", "192.0.2.1:25", "192.0.2.2:25"]);
+    assert_eq!(got, ["[2001:db8::1]:25", "198.51.100.1:25", "198.51.100.2:25"]);
     assert_eq!(ask("none.example.net").unwrap_err().status, (5, 4, 4));
     assert_eq!(ask("broken.example.net").unwrap_err().status, (4, 4, 3));
-    assert_eq!(ask("[192.0.2.7]").unwrap()[0].to_string(), "192.0.2.7:25");
+    assert_eq!(ask("[198.51.100.7]").unwrap()[0].to_string(), "198.51.100.7:25");
+}
+
+fn ask(dns: &Fake, name: &str, named: Named) -> Result<Vec<SocketAddr>, Unroutable> {
+    let exchange = Exchange { host: Host::parse(name).unwrap(), port: 25, trust: Trust::Insecure, named };
+    block_on(exchange.addresses(dns))
+}
+
+/// Nobody makes us send to ourselves by writing our address into a zone, or behind an @.
+#[test]
+fn addresses_of_this_machine() {
+    let ips = |list: &[&str]| answer(list.iter().map(|ip| ip.parse().unwrap()).collect());
+    let dns = Fake {
+        addresses: vec![
+            ("evil.example.net", ips(&["127.0.0.2"])),
+            ("both.example.net", ips(&["198.51.100.1", "::1"])),
+            ("mapped.example.net", ips(&["::ffff:127.0.0.1"])),
+            ("null.example.net", ips(&["0.0.0.0"])),
+        ],
+        ..Fake::default()
+    };
+    for name in
+        ["evil.example.net", "both.example.net", "mapped.example.net", "null.example.net", "[127.0.0.1]"]
+    {
+        assert_eq!(ask(&dns, name, Named::Recipient).unwrap_err().status, LOOP, "{name}");
+        assert!(ask(&dns, name, Named::Route).is_ok(), "{name}");
+    }
+    assert!(!is_here("198.51.100.1".parse().unwrap()));
+}
+
+/// A smart host whose name is written wrongly is no reason to give all mail up.
+#[test]
+fn a_server_of_the_administrators_without_an_address() {
+    let error = ask(&Fake::default(), "smart.example.net", Named::SmartHost).unwrap_err();
+    assert_eq!((error.temporary, error.status), (true, (4, 4, 4)));
 }
