@@ -309,7 +309,10 @@ impl Steward {
         let which = match which {
             Which::Ids(ids) => queue::Which::Ids(ids),
             Which::To(domain) => queue::Which::Destination(
-                Host::parse(&domain).map_err(|_| format!("{domain}: no domain"))?.to_string(),
+                Host::parse(&domain)
+                    .map_err(|_| format!("{domain}: no domain"))?
+                    .to_string()
+                    .to_ascii_lowercase(),
             ),
             Which::From(address) => queue::Which::Account(self.account(&address)?.id),
             Which::All => queue::Which::All,

@@ -27,7 +27,7 @@ pub(super) const PAGE: usize = 200;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How long servers are looked for that can be reached, before the destination has a pause.
-const SEARCH: Duration = Duration::from_secs(120);
+const SEARCH: Duration = Duration::from_secs(300);
 
 /// How long a carrier waits for another that reads.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -91,6 +91,7 @@ impl Carrier<'_> {
                     self.outbound.bell.notify_one();
                     return Some(group);
                 }
+                Task::Leave => return None,
                 Task::Wait => tokio::time::sleep(PATIENCE).await,
                 Task::Read(after) => {
                     let page = self.outbound.read_due(self.destination, after).await;

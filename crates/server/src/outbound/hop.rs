@@ -14,7 +14,7 @@ use store::StoredMessage;
 
 /// How long a connection may take to be made: less than RFC 5321 §4.5.3.2 gives the greeting, as another address may
 /// answer at once.
-const CONNECT: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(20);
 
 /// How long a server that takes no more is listened to: it may have said why.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -20,10 +20,17 @@ pub struct Most {
 /// Waits after the first, second, … time that a destination could not be reached, in seconds; the last goes on.
 const PAUSES: [i64; 8] = [60, 120, 300, 600, 1200, 1800, 3600, 7200];
 
+/// Groups that a lane's only carrier carries before it makes room for a lane that has none.
+const SHARE: usize = 50;
+
 /// All lanes.
 pub struct Board {
     most: Most,
     carriers: usize,
+    /// Carriers that have left.
+    turns: u64,
+    /// A lane without carriers wants one, and there is no room: somebody has to make it.
+    is_crowded: bool,
     lanes: HashMap<String, Lane>,
     /// Entries in some carrier's hands.
     taken: HashSet<u64>,
@@ -40,6 +47,10 @@ struct Lane {
     /// What the last of them brought.
     fault: String,
     carriers: usize,
+    /// The turn at which a carrier left it last: whoever waits longest is next.
+    turn: u64,
+    /// Groups that were taken since it has carriers.
+    groups: usize,
     /// The server has answered for a mail.
     reached: bool,
     /// Read from the queue, and not taken yet.
@@ -63,12 +74,14 @@ pub enum Task {
     Read(Option<(Timestamp, u64)>),
     /// Wait: another one reads.
     Wait,
+    /// Leave, although there may be more: another lane needs the place.
+    Leave,
 }
 
 impl Board {
     /// No lanes yet.
     pub fn new(most: Most) -> Self {
-        Board { most, carriers: 0, lanes: HashMap::new(), taken: HashSet::new() }
+        Board { most, carriers: 0, turns: 0, is_crowded: false, lanes: HashMap::new(), taken: HashSet::new() }
     }
 
     /// Notes that something is due for a destination.
@@ -87,21 +100,25 @@ impl Board {
         }
     }
 
-    /// Destinations that get another carrier now. Each is one more to be told of by [`Board::left`]. Those that could
-    /// not be reached last time come last, and have half of the places at most: else many of them would hold up all.
+    /// Destinations that get another carrier now. Each is one more to be told of by [`Board::left`]. Those without come
+    /// first. Those that could not be reached last time come last, and have half of the places at most: else many of
+    /// them would hold up all.
     pub fn start(&mut self, now: Timestamp) -> Vec<String> {
         let room = self.most.all.saturating_sub(self.carriers);
         if room == 0 {
+            let mut idle = self.lanes.values().filter(|lane| lane.carriers == 0 && lane.failures == 0);
+            self.is_crowded = idle.any(|lane| lane.wants(self.most.lane, now));
             return Vec::new();
         }
+        self.is_crowded = false;
         let failing = self.lanes.values().filter(|lane| lane.failures > 0);
         let mut room_for_failing =
             self.most.all.div_ceil(2).saturating_sub(failing.map(|lane| lane.carriers).sum());
-        let mut wanting: Vec<(bool, Option<Timestamp>, &String)> = self
+        let mut wanting: Vec<(bool, bool, u64, Option<Timestamp>, &String)> = self
             .lanes
             .iter()
             .filter(|(_, lane)| lane.wants(self.most.lane, now))
-            .map(|(destination, lane)| (lane.failures > 0, lane.due, destination))
+            .map(|(name, lane)| (lane.failures > 0, lane.carriers > 0, lane.turn, lane.due, name))
             .collect();
         wanting.sort();
         wanting.retain(|(failing, ..)| {
@@ -135,6 +152,10 @@ impl Board {
     /// The next task of a destination's carrier, for at most `most` recipients at once.
     pub fn task(&mut self, destination: &str, most: usize) -> Task {
         let Some(lane) = self.lanes.get_mut(destination) else { return Task::Wait };
+        if self.is_crowded && (lane.carriers > 1 || lane.groups >= SHARE) {
+            self.is_crowded = false;
+            return Task::Leave;
+        }
         let Some(first) = lane.page.pop_front() else {
             if lane.reading {
                 return Task::Wait;
@@ -146,6 +167,7 @@ impl Board {
         while group.len() < most && lane.page.front().is_some_and(|next| same_transaction(&group[0], next)) {
             group.extend(lane.page.pop_front());
         }
+        lane.groups += 1;
         self.taken.extend(group.iter().map(|one| one.id));
         Task::Carry(group)
     }
@@ -230,10 +252,12 @@ impl Board {
     pub fn left(&mut self, destination: &str) -> bool {
         self.carriers = self.carriers.saturating_sub(1);
         let Some(lane) = self.lanes.get_mut(destination) else { return false };
-        lane.carriers = lane.carriers.saturating_sub(1);
+        self.turns += 1;
+        (lane.turn, lane.carriers) = (self.turns, lane.carriers.saturating_sub(1));
         let last = lane.carriers == 0;
         if last {
             (lane.reached, lane.reading, lane.stale, lane.read_to) = (false, false, false, None);
+            lane.groups = 0;
             (lane.page, lane.back) = (VecDeque::new(), HashSet::new());
         }
         last

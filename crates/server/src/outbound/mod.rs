@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_secs(60);
 const REMIND: Duration = Duration::from_secs(60);
 
 /// Late entries that are seen to at a time.
-const REMINDERS: usize = 500;
+const REMINDERS: usize = 100;
 
 /// How long before the queue is asked again after it failed.
 const AFTER_FAULT: Duration = Duration::from_secs(5);

@@ -13,7 +13,7 @@ const SMTP: u16 = 25;
 const MOST_EXCHANGES: usize = 10;
 
 /// Addresses of one exchanger that are tried.
-const MOST_ADDRESSES: usize = 6;
+const MOST_ADDRESSES: usize = 4;
 
 /// The ways out of this server.
 #[derive(Default)]

@@ -210,3 +210,30 @@ fn empty_lanes_are_forgotten() {
     board.tidy();
     assert_eq!(board.lanes.len(), 990);
 }
+
+/// Destinations that have much and are slow do not keep the places for themselves.
+#[test]
+fn carriers_make_room_for_a_lane_that_has_none() {
+    let mut board = board(2, 2);
+    let much = |mail: u64| (1..=100).map(|id| entry(mail * 1000 + id, mail * 1000 + id, 1)).collect();
+    board.note("a", NOW);
+    board.start(NOW);
+    board.task("a", 1);
+    board.read("a", much(1), 100);
+    board.reached("a");
+    assert_eq!(board.start(NOW), ["a"]);
+    board.note("b", NOW);
+    assert!(board.start(NOW).is_empty());
+    // One of two leaves, and one only.
+    assert_eq!(board.task("a", 1), Task::Leave);
+    assert!(!board.left("a"));
+    assert_eq!(ids(board.task("a", 1)), [1001]);
+    assert_eq!(board.start(NOW), ["b"]);
+    // The last one of a lane leaves after its share; then those that wait have their turn.
+    board.note("c", NOW);
+    assert!(board.start(NOW).is_empty());
+    while board.task("a", 1) != Task::Leave {}
+    assert!(board.left("a"));
+    board.note("a", Timestamp(1));
+    assert_eq!(board.start(NOW), ["c"]);
+}
