@@ -21,7 +21,7 @@ use wire::smtp::Body;
 const RECIPIENTS: usize = 100;
 
 /// Entries that are read from the queue at a time.
-pub(super) const PAGE: usize = 200;
+pub(super) const PAGE: usize = 100;
 
 /// How long a connection that has nothing to carry waits for more.
 const LINGER: Duration = Duration::from_secs(2);
