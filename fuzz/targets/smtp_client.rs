@@ -7,8 +7,8 @@ use base::{Address, ReversePath, Secret};
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::{Cut, Dice, choices, cut, packets, pieces};
 use session::smtp::client::{
-    Action, Client, Config, DeliverBy, Fate, Input, Login, Mail, Notify, OriginalRecipient, Outcome,
-    Recipient, Ret, Security, Tls, Trouble,
+    Action, Client, Config, DeliverBy, EnvelopeId, Fate, Input, Login, Mail, Notify, OriginalRecipient,
+    Outcome, Recipient, Ret, Security, Tls, Trouble,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -198,7 +198,7 @@ impl Player {
                 trace: false,
             }),
             ret: (dice.roll(3) == 0).then_some(Ret::Headers),
-            envid: (dice.roll(3) == 0).then(|| "a b\r\n+=å".to_owned()),
+            envid: (dice.roll(3) == 0).then(|| EnvelopeId::new("a b\t+=").expect("an identifier")),
         }
     }
 

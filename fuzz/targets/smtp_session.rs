@@ -2,11 +2,11 @@
 //! said is SMTP; and no message that was kept can be read as two.
 #![no_main]
 
-use base::{AccountId, Domain, Limits, Reply};
+use base::{AccountId, Domain, Limits, Reply, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::{Cut, Dice, choices, cut, packets, pieces};
 use session::sasl::{ChannelBinding, ScramKeys};
-use session::smtp::{Action, Answer, Config, Identity, Input, Question, Service, Session};
+use session::smtp::{Action, Answer, Config, Identity, Input, Offers, Question, Service, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wire::smtp::Body;
@@ -45,7 +45,20 @@ fn config(choice: u8) -> Config {
         plaintext_auth: bit(3),
         scram: bit(4),
         smtputf8: bit(5),
+        offers: Offers {
+            dsn: bit(6),
+            deliver_by: bit(6),
+            mt_priority: bit(6),
+            require_tls: bit(6),
+            future_release: bit(7).then_some(86_400),
+        },
     }
+}
+
+/// The date is given, so that HOLDUNTIL is judged.
+fn dated(mut session: Session) -> Session {
+    session.set_date(Timestamp(1_795_600_000));
+    session
 }
 
 struct Player {
@@ -75,7 +88,7 @@ impl Player {
         let config = Arc::new(config(choice));
         let tls = (config.service == Service::Submissions).then(ChannelBinding::default);
         let mut player = Player {
-            session: Session::new(config, tls, [7; 32], now),
+            session: dated(Session::new(config, tls, [7; 32], now)),
             now,
             dice: Dice::new(&[answers]),
             replies: Vec::new(),

@@ -370,6 +370,7 @@ impl Desk {
             plaintext_auth: clear_passwords,
             scram,
             smtputf8: true,
+            offers: session::smtp::Offers::default(),
         }))
     }
 

@@ -21,12 +21,12 @@ mod content;
 mod login;
 
 use crate::sasl::{ChannelBinding, ScramKeys};
-use base::{AccountId, Domain, Limits, Reply};
+use base::{AccountId, Domain, Limits, Reply, Timestamp};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
-use wire::smtp::{Body, ChunkReader, ClientName, Command, CommandError, DataReader, ForwardPath, Line, Mail};
+use wire::smtp::{Body, ChunkReader, ClientName, Command, CommandError, DataReader, Line, Mail, Rcpt};
 
 /// What a listener is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +56,25 @@ pub struct Config {
     pub scram: bool,
     /// Whether SMTPUTF8 is offered.
     pub smtputf8: bool,
+    /// What is offered of what only a queue can keep.
+    pub offers: Offers,
+}
+
+/// Extensions that bind whoever sends a message on. One that is not offered is not announced, and its parameters are
+/// refused. By default none is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Offers {
+    /// DSN: RET, ENVID, NOTIFY and ORCPT (RFC 3461).
+    pub dsn: bool,
+    /// DELIVERBY (RFC 2852).
+    pub deliver_by: bool,
+    /// MT-PRIORITY (RFC 6710).
+    pub mt_priority: bool,
+    /// REQUIRETLS (RFC 8689). Offered within TLS only.
+    pub require_tls: bool,
+    /// FUTURERELEASE: the longest time in seconds that a message may be held, 1 to 999,999,999 (RFC 4865). Offered on
+    /// submission services, to sessions that know the date ([`Session::set_date`]).
+    pub future_release: Option<u32>,
 }
 
 /// Who logged in.
@@ -109,7 +128,7 @@ pub enum Question {
     /// May a message come from here? Opens a transaction.
     Sender(Box<Sender>),
     /// May it go there?
-    Recipient(ForwardPath),
+    Recipient(Box<Rcpt>),
     /// Is this the user's password? Answered by [`Answer::LoggedIn`] or [`Answer::LoginFailed`], which may be held
     /// back to slow guessing.
     Password {
@@ -201,6 +220,8 @@ pub struct Session {
     dialogue: Dialogue,
     tally: Tally,
     early_talker: bool,
+    /// The date when the session began, and that moment.
+    date: Option<(Timestamp, Instant)>,
 
     /// Octets of the peer; those before `at` are done with.
     input: Vec<u8>,
@@ -358,6 +379,7 @@ impl Session {
             dialogue: Dialogue::default(),
             tally: Tally::default(),
             early_talker: false,
+            date: None,
             input: Vec::new(),
             at: 0,
             eof: false,
@@ -368,6 +390,11 @@ impl Session {
             since: now,
             content_deadline: None,
         }
+    }
+
+    /// Tells what the date is at the moment that the session was told last: FUTURERELEASE needs it.
+    pub fn set_date(&mut self, date: Timestamp) {
+        self.date = Some((date, self.now));
     }
 
     /// Takes in what happened. Then [`Session::next`] until it gives nothing more.

@@ -7,11 +7,13 @@
 mod command;
 mod content;
 mod line;
+mod parameter;
 mod reply;
 mod writer;
 
-pub use command::{Body, ClientName, Command, CommandError, ForwardPath, Mail};
+pub use command::{Body, ClientName, Command, CommandError, ForwardPath, Mail, Rcpt};
 pub use content::{ChunkReader, DataReader, Event, Fault};
 pub use line::{Line, read_line};
+pub use parameter::{DeliverBy, EnvelopeId, Hold, Notify, OriginalRecipient, Ret};
 pub use reply::{Heard, NotAReply, ReplyReader};
 pub use writer::TextWriter;

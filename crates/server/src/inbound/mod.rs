@@ -109,7 +109,7 @@ impl Inbound {
             match question {
                 Question::Peer => self.judge_peer().await,
                 Question::Sender(sender) => self.judge_sender(*sender).await,
-                Question::Recipient(path) => self.judge_recipient(path).await,
+                Question::Recipient(rcpt) => self.judge_recipient(rcpt.path).await,
                 Question::Begin => self.begin(),
                 Question::End => Answer::Reply(self.end().await),
                 Question::Password { user, password } => {

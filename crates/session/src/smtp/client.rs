@@ -30,7 +30,7 @@ mod replies;
 mod transaction;
 
 pub use extensions::Extensions;
-pub use mail::{DeliverBy, Mail, Notify, OriginalRecipient, Recipient, Ret};
+pub use mail::{DeliverBy, EnvelopeId, Mail, Notify, OriginalRecipient, Recipient, Ret};
 pub use outcome::{Fate, Outcome, Stage, Trouble, Why};
 
 use base::{Reply, Secret};

@@ -1,7 +1,7 @@
 //! Commands: each is judged first, then acted upon.
 
 use super::*;
-use wire::smtp::CommandError as Wrong;
+use wire::smtp::{CommandError as Wrong, Hold};
 
 impl Session {
     /// Takes a command line, read or not.
@@ -53,7 +53,7 @@ impl Session {
             // RFC 5321 §7.3: lists are nobody's business.
             Command::Expn => Err(Reply::new(502, (5, 5, 1), "command not implemented")),
             Command::Mail(mail) => self.judge_mail(mail),
-            Command::Rcpt(_) => self.judge_rcpt(),
+            Command::Rcpt(rcpt) => self.judge_rcpt(rcpt),
             Command::Data => self.judge_data(),
             Command::Bdat { size, .. } => self.judge_chunk(*size),
         }
@@ -117,9 +117,7 @@ impl Session {
         if self.tally.mails >= self.config.limits.mails_per_session {
             return Err(Reply::new(421, (4, 7, 0), "too many messages in one session"));
         }
-        if mail.smtputf8 && !self.config.smtputf8 {
-            return Err(CommandError::Parameter.reply());
-        }
+        self.judge_parameters(mail)?;
         // RFC 1870 §6.1
         if mail.size.is_some_and(|size| size > self.config.limits.message_octets) {
             return Err(too_large());
@@ -127,7 +125,49 @@ impl Session {
         Ok(())
     }
 
-    fn judge_rcpt(&self) -> Result<(), Reply> {
+    /// Whether all parameters belong to something that is offered.
+    fn judge_parameters(&self, mail: &Mail) -> Result<(), Reply> {
+        let offers = &self.config.offers;
+        let pairs = [
+            (mail.smtputf8, self.config.smtputf8),
+            (mail.ret.is_some() || mail.envelope_id.is_some(), offers.dsn),
+            (mail.deliver_by.is_some(), offers.deliver_by),
+            (mail.priority.is_some(), offers.mt_priority),
+            (mail.require_tls, self.offers_require_tls()),
+        ];
+        if pairs.iter().any(|(used, offered)| *used && !*offered) {
+            return Err(CommandError::Parameter.reply());
+        }
+        mail.hold.map_or(Ok(()), |hold| self.judge_hold(hold))
+    }
+
+    fn offers_require_tls(&self) -> bool {
+        self.config.offers.require_tls && self.tls.is_some()
+    }
+
+    /// A message is held for the announced time at most, and not until what is past.
+    fn judge_hold(&self, hold: Hold) -> Result<(), Reply> {
+        let Some((seconds, now)) = self.future_release() else {
+            return Err(CommandError::Parameter.reply());
+        };
+        let end = hold.end(now);
+        if end < now || end > Hold::For(seconds).end(now) {
+            return Err(Reply::new(501, (5, 5, 4), "held too long, or until a time that is past"));
+        }
+        Ok(())
+    }
+
+    /// The longest time in seconds that a message may be held, where that is offered, and the date.
+    fn future_release(&self) -> Option<(u32, Timestamp)> {
+        // RFC 4865 §3: for submission only.
+        let seconds = self.config.offers.future_release.filter(|_| self.config.service != Service::Mx)?;
+        let (date, then) = self.date?;
+        let passed = self.now.saturating_duration_since(then).as_secs();
+        let now = date.0.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+        Some((seconds, Timestamp(now)))
+    }
+
+    fn judge_rcpt(&self, rcpt: &Rcpt) -> Result<(), Reply> {
         let Some(transaction) = &self.dialogue.transaction else {
             return Err(self.needs_protection().err().unwrap_or_else(|| out_of_order("need MAIL first")));
         };
@@ -137,6 +177,9 @@ impl Session {
         // RFC 5321 §4.5.3.1.10
         if transaction.recipients_tried >= self.config.limits.recipients {
             return Err(Reply::new(452, (4, 5, 3), "too many recipients"));
+        }
+        if (rcpt.notify.is_some() || rcpt.original.is_some()) && !self.config.offers.dsn {
+            return Err(CommandError::Parameter.reply());
         }
         Ok(())
     }
@@ -172,7 +215,7 @@ impl Session {
             Command::Ehlo(name) => self.hello(name, true),
             Command::Helo(name) => self.hello(name, false),
             Command::Mail(mail) => self.mail(mail),
-            Command::Rcpt(path) => self.rcpt(path),
+            Command::Rcpt(rcpt) => self.rcpt(rcpt),
             Command::Data => self.ask(Asked::BeginData, Question::Begin),
             Command::Bdat { size, last } => self.chunk(size, last),
             Command::Rset => {
@@ -225,6 +268,20 @@ impl Session {
         if self.config.smtputf8 {
             reply = reply.line("SMTPUTF8");
         }
+        let offers = &self.config.offers;
+        let words = [
+            (offers.dsn, "DSN"),
+            (offers.deliver_by, "DELIVERBY"),
+            (offers.mt_priority, "MT-PRIORITY"),
+            (self.offers_require_tls(), "REQUIRETLS"),
+        ];
+        for (_, word) in words.into_iter().filter(|(offered, _)| *offered) {
+            reply = reply.line(word);
+        }
+        if let Some((seconds, now)) = self.future_release() {
+            let until = Hold::For(seconds).end(now);
+            reply = reply.line(format!("FUTURERELEASE {seconds} {until}"));
+        }
         if self.offers_starttls() {
             reply = reply.line("STARTTLS");
         }
@@ -267,11 +324,11 @@ impl Session {
         }
     }
 
-    fn rcpt(&mut self, path: ForwardPath) {
+    fn rcpt(&mut self, rcpt: Rcpt) {
         if let Some(transaction) = &mut self.dialogue.transaction {
             transaction.recipients_tried += 1;
         }
-        self.ask(Asked::Recipient, Question::Recipient(path));
+        self.ask(Asked::Recipient, Question::Recipient(Box::new(rcpt)));
     }
 
     pub(super) fn add_recipient(&mut self, verdict: Verdict) {

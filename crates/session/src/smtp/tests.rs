@@ -129,6 +129,7 @@ fn config(text: &str) -> Config {
         plaintext_auth: false,
         scram: true,
         smtputf8: true,
+        offers: Offers::default(),
     };
     for word in text.split_whitespace() {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
@@ -140,6 +141,11 @@ fn config(text: &str) -> Config {
             ("no-starttls", _) => config.starttls = false,
             ("no-scram", _) => config.scram = false,
             ("no-smtputf8", _) => config.smtputf8 = false,
+            ("dsn", _) => config.offers.dsn = true,
+            ("deliver-by", _) => config.offers.deliver_by = true,
+            ("mt-priority", _) => config.offers.mt_priority = true,
+            ("require-tls", _) => config.offers.require_tls = true,
+            ("future-release", _) => config.offers.future_release = value.parse().ok(),
             ("plaintext-auth", _) => config.plaintext_auth = true,
             ("message", _) => config.limits.message_octets = number() as u64,
             ("line", _) => config.limits.line_octets = number(),
@@ -169,7 +175,8 @@ impl Player {
         let config = Arc::new(config(config_line));
         let tls = (config.service == Service::Submissions).then(ChannelBinding::default);
         let now = Instant::now();
-        let session = Session::new(config, tls, [7; 32], now);
+        let mut session = Session::new(config, tls, [7; 32], now);
+        session.set_date(Timestamp::from_civil(2026, 11, 25, 8, 0, 0));
         let (replies, events) = (String::new(), Vec::new());
         Player { session, now, replies, packets: 0, events, answers: Vec::new().into_iter() }
     }
@@ -253,12 +260,17 @@ fn show(question: &Question) -> String {
             if let Some(identity) = &sender.identity {
                 write!(text, " as={}", identity.name).unwrap();
             }
+            write_parameters(&mut text, &sender.mail);
             if sender.early_talker {
                 text.push_str(" early");
             }
             text
         }
-        Question::Recipient(path) => format!("recipient <{path}>"),
+        Question::Recipient(rcpt) => {
+            let notify = rcpt.notify.map_or(String::new(), |notify| format!(" notify={}", notify.value()));
+            let original = rcpt.original.as_ref().map_or(String::new(), |orcpt| format!(" orcpt={orcpt}"));
+            format!("recipient <{}>{notify}{original}", rcpt.path)
+        }
         Question::Password { user, password } => {
             format!("password {user} {}", password.expose_str().unwrap())
         }
@@ -267,6 +279,29 @@ fn show(question: &Question) -> String {
         Question::WrongProof { user } => format!("wrong-proof {user}"),
         Question::Begin => "begin".to_owned(),
         Question::End => "end".to_owned(),
+    }
+}
+
+fn write_parameters(text: &mut String, mail: &Mail) {
+    if let Some(ret) = mail.ret {
+        write!(text, " ret={}", ret.as_str()).unwrap();
+    }
+    if let Some(id) = &mail.envelope_id {
+        write!(text, " envid={}", id.as_str()).unwrap();
+    }
+    if let Some(by) = mail.deliver_by {
+        write!(text, " by={}", by.value()).unwrap();
+    }
+    match mail.hold {
+        Some(wire::smtp::Hold::For(seconds)) => write!(text, " hold={seconds}s").unwrap(),
+        Some(wire::smtp::Hold::Until(end)) => write!(text, " hold={end}").unwrap(),
+        None => {}
+    }
+    if let Some(priority) = mail.priority {
+        write!(text, " priority={priority}").unwrap();
+    }
+    if mail.require_tls {
+        text.push_str(" requiretls");
     }
 }
 

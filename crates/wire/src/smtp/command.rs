@@ -1,5 +1,8 @@
 //! Commands, parsed into values that cannot be wrong.
 
+use super::parameter::{
+    DeliverBy, EnvelopeId, Hold, Notify, OriginalRecipient, Ret, from_xtext, parse_priority,
+};
 use base::address::{Address, AddressError, Domain, Host, ReversePath};
 use base::{Reply, Secret};
 use std::fmt;
@@ -14,8 +17,8 @@ pub enum Command {
     Helo(ClientName),
     /// `MAIL FROM:<path> parameters`
     Mail(Mail),
-    /// `RCPT TO:<path>`
-    Rcpt(ForwardPath),
+    /// `RCPT TO:<path> parameters`
+    Rcpt(Rcpt),
     /// `DATA`
     Data,
     /// `BDAT size [LAST]` (RFC 3030 §2)
@@ -64,7 +67,7 @@ impl Command {
             "EHLO" => ClientName::new(argument).map(Command::Ehlo),
             "HELO" => ClientName::new(argument).map(Command::Helo),
             "MAIL" => Mail::parse(after_keyword(argument, "FROM:")?).map(Command::Mail),
-            "RCPT" => parse_rcpt(after_keyword(argument, "TO:")?, utf8).map(Command::Rcpt),
+            "RCPT" => Rcpt::parse(after_keyword(argument, "TO:")?, utf8).map(Command::Rcpt),
             "BDAT" => parse_bdat(argument),
             "AUTH" => parse_auth(argument),
             "VRFY" if argument.is_empty() => Err(CommandError::Argument),
@@ -105,8 +108,10 @@ pub enum CommandError {
     ForwardPath,
     /// An address that isn't ASCII, where SMTPUTF8 was not asked for (RFC 6531 §3.5).
     NotAscii,
-    /// A parameter of MAIL or RCPT that wasn't announced, came twice or has a bad value (RFC 5321 §4.1.1.11).
+    /// A parameter of MAIL or RCPT that isn't known, came twice or has a bad value (RFC 5321 §4.1.1.11).
     Parameter,
+    /// A parameter for reports, times or priorities came twice, has a bad value or excludes another (RFC 3461 §5.1).
+    Value,
 }
 
 impl CommandError {
@@ -125,6 +130,7 @@ impl CommandError {
             CommandError::Parameter => {
                 Reply::new(555, (5, 5, 4), "parameter not recognized or not implemented")
             }
+            CommandError::Value => Reply::new(501, (5, 5, 4), "syntax error in parameter"),
         }
     }
 }
@@ -184,7 +190,7 @@ pub enum Body {
     BinaryMime,
 }
 
-/// The argument of MAIL.
+/// The argument of MAIL. Which parameters are offered is for the session to judge.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mail {
     /// Where failures are reported.
@@ -195,25 +201,36 @@ pub struct Mail {
     pub body: Body,
     /// Whether addresses and header may hold UTF-8 (RFC 6531 §3.4).
     pub smtputf8: bool,
+    /// RET: what a report on failure is to return (RFC 3461 §4.3).
+    pub ret: Option<Ret>,
+    /// ENVID: what reports are to name (RFC 3461 §4.4).
+    pub envelope_id: Option<EnvelopeId>,
+    /// BY: by when it is to be delivered, counted from now (RFC 2852 §4).
+    pub deliver_by: Option<DeliverBy>,
+    /// HOLDFOR, HOLDUNTIL: from when it is to be sent (RFC 4865 §5).
+    pub hold: Option<Hold>,
+    /// MT-PRIORITY, -9 to 9 (RFC 6710 §4).
+    pub priority: Option<i8>,
+    /// REQUIRETLS (RFC 8689 §2).
+    pub require_tls: bool,
 }
 
 impl Mail {
     fn parse(text: &str) -> Result<Self, CommandError> {
         let (path, rest) = split_path(text).ok_or(CommandError::ReversePath)?;
-        let mut mail =
-            Mail { reverse_path: ReversePath::Null, size: None, body: Body::SevenBit, smtputf8: false };
-        let mut seen = Vec::new();
-        for parameter in parameters(rest).ok_or(CommandError::Argument)? {
-            let (keyword, value) = match parameter.split_once('=') {
-                Some((keyword, value)) => (keyword.to_ascii_uppercase(), Some(value)),
-                None => (parameter.to_ascii_uppercase(), None),
-            };
-            mail.set(&keyword, value)?;
-            if seen.contains(&keyword) {
-                return Err(CommandError::Parameter);
-            }
-            seen.push(keyword);
-        }
+        let mut mail = Mail {
+            reverse_path: ReversePath::Null,
+            size: None,
+            body: Body::SevenBit,
+            smtputf8: false,
+            ret: None,
+            envelope_id: None,
+            deliver_by: None,
+            hold: None,
+            priority: None,
+            require_tls: false,
+        };
+        each_parameter(rest, |keyword, value| mail.set(keyword, value))?;
         if !path.is_empty() {
             let address = parse_address(path, mail.smtputf8, CommandError::ReversePath)?;
             mail.reverse_path = ReversePath::Address(address);
@@ -228,14 +245,65 @@ impl Mail {
             ("SMTPUTF8", None) => self.smtputf8 = true,
             // Whom the client believes the message to be from. Only a trusted peer's word would count (RFC 4954
             // §5), and nobody is trusted: taken and ignored.
-            ("AUTH", Some(xtext)) if is_xtext(xtext) => {}
+            ("AUTH", Some(xtext)) if !xtext.is_empty() && from_xtext(xtext).is_some() => {}
+            ("RET", value) => put(&mut self.ret, value, Ret::parse)?,
+            ("ENVID", value) => put(&mut self.envelope_id, value, EnvelopeId::parse)?,
+            ("BY", value) => put(&mut self.deliver_by, value, DeliverBy::parse)?,
+            // One of the two, not both.
+            ("HOLDFOR", value) => put(&mut self.hold, value, Hold::parse_for)?,
+            ("HOLDUNTIL", value) => put(&mut self.hold, value, Hold::parse_until)?,
+            ("MT-PRIORITY", value) => put(&mut self.priority, value, parse_priority)?,
+            ("REQUIRETLS", None) => self.require_tls = true,
+            ("REQUIRETLS", Some(_)) => return Err(CommandError::Value),
             _ => return Err(CommandError::Parameter),
         }
         Ok(())
     }
 }
 
+/// Takes a value that must be there, be sound, and not come twice.
+fn put<T>(
+    place: &mut Option<T>,
+    value: Option<&str>,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<(), CommandError> {
+    let value = value.and_then(parse).ok_or(CommandError::Value)?;
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(CommandError::Value),
+    }
+}
+
 /// The argument of RCPT.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rcpt {
+    /// Who is to get it.
+    pub path: ForwardPath,
+    /// NOTIFY: when the sender wants a report (RFC 3461 §4.1).
+    pub notify: Option<Notify>,
+    /// ORCPT: what reports call the recipient (RFC 3461 §4.2).
+    pub original: Option<OriginalRecipient>,
+}
+
+impl Rcpt {
+    fn parse(text: &str, utf8: bool) -> Result<Self, CommandError> {
+        let (path, rest) = split_path(text).ok_or(CommandError::ForwardPath)?;
+        let (mut notify, mut original) = (None, None);
+        each_parameter(rest, |keyword, value| match keyword {
+            "NOTIFY" => put(&mut notify, value, Notify::parse),
+            "ORCPT" => put(&mut original, value, |value| OriginalRecipient::parse(value, utf8)),
+            _ => Err(CommandError::Parameter),
+        })?;
+        let path = if path.eq_ignore_ascii_case("postmaster") {
+            ForwardPath::Postmaster
+        } else {
+            ForwardPath::Address(parse_address(path, utf8, CommandError::ForwardPath)?)
+        };
+        Ok(Rcpt { path, notify, original })
+    }
+}
+
+/// Whom RCPT names.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum ForwardPath {
     /// `<Postmaster>` without a domain: this host's (RFC 5321 §4.5.1).
@@ -257,18 +325,6 @@ impl fmt::Debug for ForwardPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-fn parse_rcpt(text: &str, utf8: bool) -> Result<ForwardPath, CommandError> {
-    let (path, rest) = split_path(text).ok_or(CommandError::ForwardPath)?;
-    // No extension that is announced has a parameter here.
-    if parameters(rest).ok_or(CommandError::Argument)?.next().is_some() {
-        return Err(CommandError::Parameter);
-    }
-    if path.eq_ignore_ascii_case("postmaster") {
-        return Ok(ForwardPath::Postmaster);
-    }
-    parse_address(path, utf8, CommandError::ForwardPath).map(ForwardPath::Address)
 }
 
 fn parse_address(path: &str, utf8: bool, error: CommandError) -> Result<Address, CommandError> {
@@ -319,9 +375,28 @@ fn split_path(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// The parameters behind a path, which a blank must set off. Blanks may be doubled.
-fn parameters(rest: &str) -> Option<impl Iterator<Item = &str>> {
-    (rest.is_empty() || rest.starts_with(' ')).then(|| rest.split(' ').filter(|p| !p.is_empty()))
+/// Goes through the parameters behind a path, which a blank must set off: keyword in upper case, value. Blanks may be
+/// doubled, keywords not.
+fn each_parameter(
+    rest: &str,
+    mut take: impl FnMut(&str, Option<&str>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    if !rest.is_empty() && !rest.starts_with(' ') {
+        return Err(CommandError::Argument);
+    }
+    let mut seen = Vec::new();
+    for parameter in rest.split(' ').filter(|parameter| !parameter.is_empty()) {
+        let (keyword, value) = match parameter.split_once('=') {
+            Some((keyword, value)) => (keyword.to_ascii_uppercase(), Some(value)),
+            None => (parameter.to_ascii_uppercase(), None),
+        };
+        take(&keyword, value)?;
+        if seen.contains(&keyword) {
+            return Err(CommandError::Parameter);
+        }
+        seen.push(keyword);
+    }
+    Ok(())
 }
 
 /// RFC 1870 §3, RFC 3030 §2: up to 20 digits.
@@ -335,18 +410,6 @@ fn parse_body(text: &str) -> Option<Body> {
     let bodies =
         [("7BIT", Body::SevenBit), ("8BITMIME", Body::EightBitMime), ("BINARYMIME", Body::BinaryMime)];
     bodies.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, body)| body)
-}
-
-/// RFC 3461 §4: printable ASCII, `+` followed by two hexadecimal digits.
-fn is_xtext(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let hex = |at: usize| bytes.get(at).is_some_and(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(b));
-    let fits = |(at, byte): (usize, &u8)| match byte {
-        b'+' => hex(at + 1) && hex(at + 2),
-        b'=' => false,
-        _ => byte.is_ascii_graphic(),
-    };
-    !text.is_empty() && bytes.iter().enumerate().all(fits)
 }
 
 fn parse_bdat(argument: &str) -> Result<Command, CommandError> {

@@ -2,13 +2,8 @@
 
 use super::{Extensions, Stage, Trouble, Why};
 use base::{Address, ReversePath};
-use std::fmt::Write;
 use wire::smtp::Body;
-
-/// Characters of an ENVID (RFC 3461 §5.4 asks for 100 at least).
-const ENVID: usize = 100;
-/// Characters of an ORCPT (RFC 3461 §5.4 asks for 500 at least).
-const ORCPT: usize = 500;
+pub use wire::smtp::{DeliverBy, EnvelopeId, Notify, OriginalRecipient, Ret};
 
 /// A mail for one transaction: envelope, and facts about its content.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,8 +27,8 @@ pub struct Mail {
     pub deliver_by: Option<DeliverBy>,
     /// RET (RFC 3461 §4.3), if the sender gave one.
     pub ret: Option<Ret>,
-    /// ENVID (RFC 3461 §4.4), decoded, if the sender gave one.
-    pub envid: Option<String>,
+    /// ENVID (RFC 3461 §4.4), if the sender gave one.
+    pub envid: Option<EnvelopeId>,
 }
 
 /// One recipient.
@@ -52,51 +47,6 @@ impl Recipient {
     pub fn new(address: Address) -> Self {
         Recipient { address, notify: None, orcpt: None }
     }
-}
-
-/// When the sender wants to hear of a recipient.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Notify {
-    /// Not at all.
-    Never,
-    /// In these cases, of which one is at least.
-    On {
-        /// When it is delivered.
-        success: bool,
-        /// When it can't be.
-        failure: bool,
-        /// When it is late.
-        delay: bool,
-    },
-}
-
-/// What a DSN returns of the message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ret {
-    /// All of it.
-    Full,
-    /// The header.
-    Headers,
-}
-
-/// Whom the sender wrote to, before anything was forwarded.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OriginalRecipient {
-    /// The address type: `rfc822`, `utf-8` (RFC 6533 §3) or another.
-    pub kind: String,
-    /// The address, decoded.
-    pub address: String,
-}
-
-/// By when, and what if not (RFC 2852 §4).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DeliverBy {
-    /// Seconds that are left, negative when it is over.
-    pub seconds: i32,
-    /// Whether it is then returned; otherwise the sender is told that it is late.
-    pub or_return: bool,
-    /// Whether relays are to report it.
-    pub trace: bool,
 }
 
 impl Mail {
@@ -169,15 +119,13 @@ impl Mail {
             add(format!("MT-PRIORITY={}", priority.clamp(-9, 9)));
         }
         if let Some(by) = self.deliver_by.filter(|_| extensions.deliver_by) {
-            add(by.parameter());
+            add(format!("BY={}", by.value()));
         }
         if let Some(ret) = self.ret.filter(|_| extensions.dsn) {
-            add(format!("RET={}", if ret == Ret::Full { "FULL" } else { "HDRS" }));
+            add(format!("RET={}", ret.as_str()));
         }
-        if let Some(envid) = self.envid.as_deref().map(xtext).filter(|_| extensions.dsn)
-            && (1..=ENVID).contains(&envid.len())
-        {
-            add(format!("ENVID={envid}"));
+        if let Some(envid) = self.envid.as_ref().filter(|_| extensions.dsn) {
+            add(format!("ENVID={}", envid.value()));
         }
         line + "\r\n"
     }
@@ -215,73 +163,3 @@ fn needs_utf8(what: &str) -> Option<Trouble> {
     let text = format!("{what} is not ASCII and the server does not offer SMTPUTF8");
     Some(Trouble::new(Stage::Mail, Why::NeedsUtf8, 553, (5, 6, 7), text))
 }
-
-impl DeliverBy {
-    fn parameter(self) -> String {
-        // RFC 2852 §4: nine digits at most.
-        let seconds = self.seconds.clamp(-999_999_999, 999_999_999);
-        let mode = if self.or_return { 'R' } else { 'N' };
-        format!("BY={seconds};{mode}{}", if self.trace { "T" } else { "" })
-    }
-}
-
-impl Notify {
-    fn value(self) -> String {
-        match self {
-            Notify::Never => "NEVER".to_owned(),
-            Notify::On { success, failure, delay } => {
-                let cases = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];
-                let words: Vec<&str> =
-                    cases.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect();
-                if words.is_empty() { "NEVER".to_owned() } else { words.join(",") }
-            }
-        }
-    }
-}
-
-impl OriginalRecipient {
-    /// The parameter's value, unless it can't be written.
-    fn value(&self, utf8: bool) -> Option<String> {
-        let sound =
-            !self.kind.is_empty() && self.kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let kind = if self.address.is_ascii() { self.kind.as_str() } else { "utf-8" };
-        let address = if kind.eq_ignore_ascii_case("utf-8") {
-            unitext(&self.address, utf8)
-        } else {
-            xtext(&self.address)
-        };
-        let value = format!("{kind};{address}");
-        (sound && !address.is_empty() && value.len() <= ORCPT).then_some(value)
-    }
-}
-
-/// RFC 3461 §4: `+`, `=` and what is not printable ASCII as `+` and two hexadecimal digits.
-fn xtext(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'!'..=b'~' if byte != b'+' && byte != b'=' => out.push(char::from(byte)),
-            _ => out += &format!("+{byte:02X}"),
-        }
-        out
-    })
-}
-
-/// RFC 6533 §3: `+`, `=`, `\` and what is not printable as `\x{…}`; so is what is not ASCII, unless `utf8`.
-fn unitext(text: &str, utf8: bool) -> String {
-    text.chars().fold(String::new(), |mut out, c| {
-        let plain = match c {
-            '+' | '=' | '\\' => false,
-            '!'..='~' => true,
-            _ => utf8 && !c.is_ascii() && !c.is_control(),
-        };
-        if plain {
-            out.push(c);
-        } else {
-            let _ = write!(out, "\\x{{{:02X}}}", u32::from(c));
-        }
-        out
-    })
-}
-
-#[cfg(test)]
-mod tests;

@@ -145,7 +145,7 @@ fn mail(text: &str) -> Mail {
             ("priority", _) => mail.priority = value.parse().ok(),
             ("ret", "FULL") => mail.ret = Some(Ret::Full),
             ("ret", "HDRS") => mail.ret = Some(Ret::Headers),
-            ("envid", _) => mail.envid = Some(value.to_owned()),
+            ("envid", _) => mail.envid = Some(EnvelopeId::new(value).unwrap()),
             ("by", _) => {
                 let (seconds, mode) = value.split_once(';').unwrap();
                 let seconds = seconds.parse().unwrap();

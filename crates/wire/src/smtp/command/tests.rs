@@ -11,9 +11,19 @@ fn show(command: &Command) -> String {
         Command::Mail(mail) => {
             let size = mail.size.map_or(String::new(), |size| format!(" {size}"));
             let utf8 = if mail.smtputf8 { " utf8" } else { "" };
-            format!("<{}> {:?}{size}{utf8}", mail.reverse_path, mail.body)
+            let mut text = format!("<{}> {:?}{size}{utf8}", mail.reverse_path, mail.body);
+            text += &mail.ret.map_or(String::new(), |ret| format!(" ret={}", ret.as_str()));
+            text += &mail.envelope_id.as_ref().map_or(String::new(), |id| format!(" envid={}", id.as_str()));
+            text += &mail.deliver_by.map_or(String::new(), |by| format!(" by={}", by.value()));
+            text += &mail.hold.map_or(String::new(), |hold| format!(" {hold:?}"));
+            text += &mail.priority.map_or(String::new(), |priority| format!(" priority={priority}"));
+            text + if mail.require_tls { " tls" } else { "" }
         }
-        Command::Rcpt(path) => format!("<{path}>"),
+        Command::Rcpt(rcpt) => {
+            let notify = rcpt.notify.map_or(String::new(), |notify| format!(" {}", notify.value()));
+            let original = rcpt.original.as_ref().map_or(String::new(), |original| format!(" {original}"));
+            format!("<{}>{notify}{original}", rcpt.path)
+        }
         Command::Auth { mechanism, initial } => {
             let initial = initial.as_ref().and_then(Secret::expose_str).unwrap_or("-");
             format!("auth {mechanism} {initial}")
@@ -127,7 +137,6 @@ fn mail_parameters() {
         "SMTPUTF8=yes",
         "AUTH=a=b",
         "AUTH=a+3",
-        "RET=FULL",
         "FOO",
         "=",
         "SIZE=1 SIZE=2",
@@ -155,8 +164,69 @@ fn forward_paths() {
     check("RCPT TO:<a%0d%0ab@example.test>", Ok("<a%0d%0ab@example.test>"));
     check("RCPT TO:<>", Err(CommandError::ForwardPath));
     check("RCPT TO:<a>", Err(CommandError::ForwardPath));
-    check("RCPT TO:<a@example.net> NOTIFY=NEVER", Err(CommandError::Parameter));
+    check("RCPT TO:<a@example.net> SIZE=1", Err(CommandError::Parameter));
+    check("RCPT TO:<a@example.net>NOTIFY=NEVER", Err(CommandError::Argument));
     check("RCPT FROM:<a@example.net>", Err(CommandError::Argument));
+}
+
+/// The parameters of RFC 3461, 2852, 4865, 6710 and 8689; that each value is read right is tested with the types.
+#[test]
+fn parameters_for_reports_times_and_priorities() {
+    let mail = |parameters: &str| format!("MAIL FROM:<a@b.example> {parameters}");
+    for (parameters, expected) in [
+        // RFC 3461 §10.1
+        ("RET=HDRS ENVID=QQ314159", " ret=HDRS envid=QQ314159"),
+        ("ret=full", " ret=FULL"),
+        ("ENVID=a+20b", " envid=a b"),
+        ("BY=120;R", " by=120;R"),
+        ("HOLDFOR=60", " For(60)"),
+        ("HOLDUNTIL=1970-01-01T00:01:00Z", " Until(Timestamp(60))"),
+        ("MT-PRIORITY=-3", " priority=-3"),
+        ("REQUIRETLS", " tls"),
+    ] {
+        check(&mail(parameters), Ok(&format!("<a@b.example> SevenBit{expected}")));
+    }
+    for bad in [
+        "RET",
+        "RET=",
+        "RET=ALL",
+        "RET=FULL RET=FULL",
+        "ENVID",
+        "ENVID=",
+        "ENVID=a ENVID=b",
+        "ENVID=a=b",
+        "BY=0;R",
+        "BY=1;N BY=1;N",
+        "HOLDFOR=0",
+        "HOLDFOR=60 HOLDUNTIL=1970-01-01T00:01:00Z",
+        "HOLDUNTIL=1970-01-01T00:01:00Z HOLDFOR=60",
+        "MT-PRIORITY=10",
+        "REQUIRETLS=yes",
+    ] {
+        check(&mail(bad), Err(CommandError::Value));
+    }
+    let rcpt = |parameters: &str| format!("RCPT TO:<a@b.example> {parameters}");
+    for (parameters, expected) in [
+        ("NOTIFY=SUCCESS,delay", " SUCCESS,DELAY"),
+        ("notify=never orcpt=rfc822;Carol+2B@Ivory.EDU", " NEVER rfc822;Carol+@Ivory.EDU"),
+    ] {
+        check(&rcpt(parameters), Ok(&format!("<a@b.example>{expected}")));
+    }
+    check("RCPT TO:<Postmaster> NOTIFY=FAILURE", Ok("<Postmaster> FAILURE"));
+    for bad in [
+        "NOTIFY",
+        "NOTIFY=",
+        "NOTIFY=NEVER,DELAY",
+        "NOTIFY=DELAY NOTIFY=DELAY",
+        "ORCPT",
+        "ORCPT=a@b",
+        "ORCPT=rfc822;a ORCPT=rfc822;a",
+        "ORCPT=utf-8;å@b",
+    ] {
+        check(&rcpt(bad), Err(CommandError::Value));
+    }
+    let utf8 = Command::parse("RCPT TO:<å@b.example> ORCPT=utf-8;å@b.example".as_bytes(), true);
+    assert_eq!(utf8.map(|command| show(&command)).as_deref(), Ok("<å@b.example> utf-8;å@b.example"));
 }
 
 #[test]
@@ -205,6 +275,7 @@ fn error_replies_are_short_and_permanent() {
         ForwardPath,
         NotAscii,
         Parameter,
+        Value,
     ] {
         let reply = error.reply();
         assert!(reply.is_permanent() && reply.enhanced().is_some_and(|(class, ..)| class == 5), "{reply}");

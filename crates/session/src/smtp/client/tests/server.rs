@@ -30,6 +30,12 @@ impl Pair {
             plaintext_auth: false,
             scram: true,
             smtputf8: true,
+            offers: smtp::Offers {
+                dsn: true,
+                deliver_by: true,
+                mt_priority: true,
+                ..smtp::Offers::default()
+            },
         };
         Pair {
             client: Client::new(Arc::new(config(config_line)), None, now),
