@@ -204,7 +204,7 @@ fn recency_ends_once_for_all_at_once() {
         let work = || {
             let claim = |below: u32| {
                 let first = rig.store.claim_recent(alice, inbox, Uid(below)).unwrap().0;
-                if below % 100 == 0 {
+                if below.is_multiple_of(100) {
                     // Has what was claimed written, in between.
                     store.keep_house().unwrap();
                 }
