@@ -8,7 +8,8 @@ mod record;
 mod sending;
 
 use base::Limits;
-use gate::{Check, Content, Peer, Recipient, Sender};
+use gate::{Check, Content, Item, Peer, Recipient, Sender};
+use hygiene::sure;
 
 /// The checks of every stage.
 pub struct Checks {
@@ -34,11 +35,12 @@ pub struct Settings {
 impl Checks {
     /// Every check that there is: all are on by default.
     pub fn new(settings: &Settings) -> Self {
-        let content: Vec<Box<dyn Check<Content>>> = vec![
-            Box::new(hygiene::Loop { most: settings.limits.received_fields }),
-            Box::new(hygiene::HeaderSize),
-            Box::new(hygiene::HeaderLines),
-            Box::new(hygiene::OneFrom),
+        let hops = settings.limits.received_fields;
+        let content = vec![
+            sure(Item::Hygiene, move |asked| hygiene::no_loop(asked, hops)),
+            sure(Item::Hygiene, hygiene::header_size),
+            sure(Item::Hygiene, hygiene::header_lines),
+            sure(Item::Identity, hygiene::one_from),
         ];
         let recorded = |check| -> Box<dyn Check<Content>> { Box::new(record::Recorded(check)) };
         let mut content: Vec<_> = match settings.record_only {

@@ -6,7 +6,6 @@ use gate::{
 };
 use std::future::ready;
 use std::io;
-use wire::mime::NoteKind;
 use wire::mime::address::{self, Mailbox};
 
 /// Addresses in From and Sender of one message: each is looked up.
@@ -63,8 +62,7 @@ impl Check<Content> for OwnFrom {
 }
 
 fn own_from(asked: &ContentEvidence<'_>, owns: &(dyn Fn(&Address) -> bool + Sync)) -> io::Result<Verdict> {
-    let tree = &asked.mail.tree;
-    if tree.has_note(NoteKind::HeaderTooLong) || tree.has_note(NoteKind::TooManyFields) {
+    if !asked.mail.tree.header_is_whole() {
         // There may be further authors where nobody looked.
         return Ok(Verdict::Refuse(not_yours("the header was not wholly read")));
     }

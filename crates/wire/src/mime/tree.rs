@@ -357,6 +357,11 @@ impl Tree {
         self.notes.iter().any(|note| note.kind == kind)
     }
 
+    /// Whether the header was read to its end: beyond our bounds may be fields that nobody looked at.
+    pub fn header_is_whole(&self) -> bool {
+        !self.has_note(NoteKind::HeaderTooLong) && !self.has_note(NoteKind::TooManyFields)
+    }
+
     /// Octets of the message.
     pub fn size(&self) -> u64 {
         self.size
