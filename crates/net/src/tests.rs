@@ -1,7 +1,8 @@
 //! Both ends in one process: our listener and connection against a rustls client on loopback.
 
 use crate::tls::{Source, self_signed};
-use crate::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
+use crate::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls, TlsClient};
+use base::address::Host;
 use base::{DnsError, Domain, Resolver};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -54,16 +55,22 @@ async fn accept(listener: &Listener) -> Connection {
     }
 }
 
+/// The authorities in these directories.
+fn roots(trusted: &[&Path]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for directory in trusted {
+        roots.add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap()).unwrap();
+    }
+    roots
+}
+
 /// A client that trusts the authorities in these directories.
 fn client(
     trusted: &[&Path],
     alpn: &[&str],
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> TlsConnector {
-    let mut roots = RootCertStore::empty();
-    for directory in trusted {
-        roots.add(CertificateDer::from_pem_file(directory.join("ca.pem")).unwrap()).unwrap();
-    }
+    let roots = roots(trusted);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
@@ -379,4 +386,30 @@ async fn answers_denials_and_failures_are_told_apart() {
     }
     assert_eq!(resolver.addresses(&name("broken.example.net")).await, Err(DnsError::ServerFailure));
     assert_eq!(resolver.mx(&name("silent.example.net")).await, Err(DnsError::Timeout));
+}
+
+/// As a client: any certificate will do for TLS, and only one that an authority gave for this name proves anything.
+#[tokio::test]
+async fn who_another_server_is() {
+    let place = Directory::new();
+    let tls = Tls::load(vec![certificate(place.0.as_path(), "mx.example.net")]).unwrap();
+    for (trusted, name, proven) in [
+        (&[place.0.as_path()][..], "mx.example.net", true),
+        (&[place.0.as_path()], "mx.example.org", false),
+        (&[place.0.as_path()], "[127.0.0.1]", false),
+        (&[], "mx.example.net", false),
+    ] {
+        let ours = TlsClient::with_roots(roots(trusted)).unwrap();
+        let (listener, address) = listener(10, 10);
+        let mut connection = Connection::connect(address, None, WAIT).await.unwrap();
+        let mut peer = accept(&listener).await;
+        let host = Host::parse(name).unwrap();
+        let (server, client) = tokio::join!(
+            peer.start_tls(&tls, Protocol::Smtp, WAIT),
+            connection.start_client_tls(&ours, &host, WAIT)
+        );
+        server.unwrap();
+        assert_eq!(client.unwrap().0, proven, "{name} {trusted:?}");
+        assert!(connection.is_tls() && connection.tls_words().is_some());
+    }
 }

@@ -8,7 +8,6 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -21,6 +20,7 @@ pub struct Authenticated(pub bool);
 /// proves nothing is good enough is for the caller to decide: against eavesdroppers it is (RFC 7435).
 #[derive(Debug)]
 pub struct TlsClient {
+    config: Arc<ClientConfig>,
     /// None where the machine has no authorities: then nothing is proven.
     verifier: Option<Arc<WebPkiServerVerifier>>,
 }
@@ -39,14 +39,22 @@ impl TlsClient {
 
     /// Trusts these authorities.
     pub fn with_roots(roots: RootCertStore) -> Result<Arc<Self>, TlsError> {
-        if roots.is_empty() {
+        let verifier = if roots.is_empty() {
             tracing::warn!("this machine knows no certificate authorities: no server can prove who it is");
-            return Ok(Arc::new(TlsClient { verifier: None }));
-        }
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
-            .build()
-            .map_err(|error| TlsError::Setup(Error::General(error.to_string())))?;
-        Ok(Arc::new(TlsClient { verifier: Some(verifier) }))
+            None
+        } else {
+            let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+            Some(built.map_err(|error| TlsError::Setup(Error::General(error.to_string())))?)
+        };
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&VERSIONS)
+            .map_err(TlsError::Setup)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone))
+            .with_no_client_auth();
+        // A resumed session would show no certificate.
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(TlsClient { config: Arc::new(config), verifier }))
     }
 
     pub(crate) async fn handshake(
@@ -60,41 +68,29 @@ impl TlsClient {
             }
             Host::Literal(ip) => ServerName::from(*ip),
         };
-        let witness = Arc::new(Witness { verifier: self.verifier.clone(), proven: AtomicBool::new(false) });
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&VERSIONS)
-            .map_err(io::Error::other)?
-            .dangerous()
-            .with_custom_certificate_verifier(witness.clone())
-            .with_no_client_auth();
-        // A resumed session would show no certificate.
-        config.resumption = Resumption::disabled();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-        Ok((stream, Authenticated(witness.proven.load(Ordering::Relaxed))))
+        let stream = TlsConnector::from(self.config.clone()).connect(name.clone(), stream).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::split_first);
+        let proven = self.verifier.as_ref().zip(shown).is_some_and(|(verifier, (own, chain))| {
+            verifier.verify_server_cert(own, chain, &name, &[], UnixTime::now()).is_ok()
+        });
+        Ok((stream, Authenticated(proven)))
     }
 }
 
-/// Takes any certificate, and remembers whether it proves anything. The handshake itself is checked always: the server
-/// holds the key of the certificate that it shows.
+/// Takes any certificate. The handshake itself is checked always: the server holds the key of the certificate that it
+/// shows.
 #[derive(Debug)]
-struct Witness {
-    verifier: Option<Arc<WebPkiServerVerifier>>,
-    proven: AtomicBool,
-}
+struct Anyone;
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
         &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let proven = self.verifier.as_ref().is_some_and(|verifier| {
-            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).is_ok()
-        });
-        self.proven.store(proven, Ordering::Relaxed);
         Ok(ServerCertVerified::assertion())
     }
 
