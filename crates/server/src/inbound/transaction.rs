@@ -235,12 +235,16 @@ impl Incoming {
 /// copy goes to quarantine, so that the others get theirs.
 async fn commit_for_all(server: &Server, mut screened: Screened) -> Result<Vec<Placed>, StoreError> {
     loop {
-        match commit(server, screened.clone()).await {
-            Err(StoreError::OverQuota(full)) => match screened.held_for(full, "the mailbox is full") {
-                Some(others) => screened = others,
-                None => return Err(StoreError::OverQuota(full)),
-            },
-            outcome => return outcome,
+        // Most messages have one delivery, and nobody else to get them.
+        let kept = (screened.deliveries().len() > 1).then(|| screened.clone());
+        match (commit(server, screened).await, kept) {
+            (Err(StoreError::OverQuota(full)), Some(kept)) => {
+                match kept.held_for(full, "the mailbox is full") {
+                    Some(others) => screened = others,
+                    None => return Err(StoreError::OverQuota(full)),
+                }
+            }
+            (outcome, _) => return outcome,
         }
     }
 }
@@ -258,7 +262,7 @@ async fn commit(server: &Server, screened: Screened) -> Result<Vec<Placed>, Stor
         tokio::task::spawn_blocking(move || store.accept(vec![screened], done));
     }
     let placed = receive.await.unwrap_or(Err(StoreError::Closed))?;
-    server.outbound.wake(destinations.iter().map(String::as_str));
+    server.outbound.wake(&destinations);
     Ok(placed)
 }
 

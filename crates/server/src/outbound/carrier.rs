@@ -2,7 +2,7 @@
 
 use super::hop::{Content, Hop};
 use super::lanes::{Task, spread_out};
-use super::route::{self, Exchange, Unroutable};
+use super::route::{self, Exchange};
 use super::{Outbound, Report, Told};
 use base::address::Host;
 use base::{AccountId, Reply, Timestamp};
@@ -184,7 +184,7 @@ impl Carrier<'_> {
     }
 
     /// Reaches the next server that there is.
-    async fn connect(&mut self) -> Result<(), Unroutable> {
+    async fn connect(&mut self) -> Result<(), Reply> {
         self.hop = None;
         if self.candidates.is_none() {
             let host = Host::parse(self.destination).map_err(|_| nowhere(self.destination))?;
@@ -212,10 +212,10 @@ impl Carrier<'_> {
         let fault =
             candidates.fault.take().unwrap_or_else(|| Reply::new(451, (4, 4, 1), "no server answers"));
         self.candidates = None;
-        Err(Unroutable {
-            temporary: !fault.is_permanent(),
-            status: fault.enhanced().unwrap_or((4, 4, 1)),
-            text: fault.lines().collect::<Vec<_>>().join(" "),
+        let (class, subject, detail) = fault.enhanced().unwrap_or((4, 4, 1));
+        Err(match fault.is_permanent() {
+            true => route::never((5, subject, detail), text(&fault)),
+            false => route::not_now((class, subject, detail), text(&fault)),
         })
     }
 
@@ -224,22 +224,20 @@ impl Carrier<'_> {
     async fn unreachable(
         &mut self,
         group: Vec<Queued>,
-        fault: Unroutable,
+        fault: Reply,
         met: Option<Trouble>,
     ) -> Option<Vec<Queued>> {
         if let Some(trouble) = met {
-            let text = trouble.reply.to_string();
+            let said = trouble.reply.to_string();
             self.settle(&group, vec![Fate::Deferred(trouble); group.len()], None).await;
-            self.outbound.pause(self.destination, &text);
+            self.outbound.pause(self.destination, &said);
             return Some(Vec::new());
         }
-        if fault.temporary {
-            self.outbound.pause(self.destination, &fault.text);
+        if !fault.is_permanent() {
+            self.outbound.pause(self.destination, &text(&fault));
             return Some(group);
         }
-        let (_, subject, detail) = fault.status;
-        let reply = Reply::new(550, (5, subject, detail), fault.text);
-        let fates = vec![Fate::Refused(own_trouble(reply)); group.len()];
+        let fates = vec![Fate::Refused(own_trouble(fault)); group.len()];
         self.settle(&group, fates, None).await;
         None
     }
@@ -248,17 +246,12 @@ impl Carrier<'_> {
         let Some(first) = group.first() else { return Err(Reply::new(451, (4, 3, 0), "nothing to send")) };
         let (store, mail) = (self.outbound.store.clone(), first.mail);
         let read = tokio::task::spawn_blocking(move || store.read(AccountId(0), mail)).await;
-        match read {
-            Ok(Ok(message)) => Ok(Content::new(message)),
-            Ok(Err(error)) => {
-                warn!(trace = %first.trace, %error, "a queued message cannot be read");
-                Err(Reply::new(451, (4, 3, 0), "the message cannot be read"))
-            }
-            Err(error) => {
-                warn!(trace = %first.trace, %error, "a queued message cannot be read");
-                Err(Reply::new(451, (4, 3, 0), "the message cannot be read"))
-            }
-        }
+        let read =
+            read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| error.to_string()));
+        read.map(Content::new).map_err(|error| {
+            warn!(trace = %first.trace, error, "a queued message cannot be read");
+            Reply::new(451, (4, 3, 0), "the message cannot be read")
+        })
     }
 
     /// Writes down what became of recipients, and tells the sender where it must be told.
@@ -312,12 +305,12 @@ impl Candidates {
                 Ok(found) => {
                     self.addresses.extend(found.into_iter().map(|address| (exchange.clone(), address)))
                 }
-                Err(Unroutable { temporary, status, text }) => {
-                    if status == route::LOOP {
+                Err(fault) => {
+                    if fault.enhanced() == Some(route::LOOP) {
                         // RFC 5321 §5.1: nor are those tried that are no better.
                         self.exchanges.clear();
                     }
-                    self.met(Reply::new(if temporary { 451 } else { 550 }, status, text));
+                    self.met(fault);
                 }
             }
         }
@@ -393,13 +386,16 @@ fn mail(group: &[Queued], content: &Content) -> Mail {
 /// What a server said, as a reason to wait where it is for the administrator to mend: a log-in or TLS that fails is no
 /// fault of the mail.
 fn for_now(Trouble { stage, reply, .. }: Trouble) -> Reply {
-    match reply.enhanced() {
-        _ if !reply.is_permanent() || !matches!(stage, Stage::StartTls | Stage::Login) => reply,
-        Some((_, subject, detail)) => {
-            Reply::new(454, (4, subject, detail), reply.lines().collect::<Vec<_>>().join(" "))
-        }
-        None => Reply::new(454, (4, 7, 0), reply.lines().collect::<Vec<_>>().join(" ")),
+    if !reply.is_permanent() || !matches!(stage, Stage::StartTls | Stage::Login) {
+        return reply;
     }
+    let (_, subject, detail) = reply.enhanced().unwrap_or((4, 7, 0));
+    Reply::new(454, (4, subject, detail), text(&reply))
+}
+
+/// A reply's words without its codes, in one line.
+fn text(reply: &Reply) -> String {
+    reply.lines().collect::<Vec<_>>().join(" ")
 }
 
 /// What we found out ourselves.
@@ -407,6 +403,6 @@ fn own_trouble(reply: Reply) -> Trouble {
     Trouble { stage: Stage::Mail, why: Why::Lost, reply }
 }
 
-fn nowhere(destination: &str) -> Unroutable {
-    Unroutable { temporary: false, status: (5, 1, 2), text: format!("{destination} is no destination") }
+fn nowhere(destination: &str) -> Reply {
+    route::never((5, 1, 2), format!("{destination} is no destination"))
 }

@@ -213,9 +213,14 @@ impl Hop {
         }
     }
 
+    /// When the session has to hear something; an idle one that says its last words has a moment.
+    fn deadline(&self) -> tokio::time::Instant {
+        self.client.deadline().unwrap_or_else(|| Instant::now() + CONNECT).into()
+    }
+
     async fn say(&mut self, octets: &[u8]) {
-        let deadline = self.client.deadline().unwrap_or_else(|| Instant::now() + CONNECT);
-        if let Err(error) = self.connection.converse(octets, &mut self.heard, HEARD, deadline.into()).await {
+        let deadline = self.deadline();
+        if let Err(error) = self.connection.converse(octets, &mut self.heard, HEARD, deadline).await {
             if error.kind() == io::ErrorKind::TimedOut {
                 return self.client.feed(Instant::now(), Input::Tick);
             }
@@ -239,8 +244,8 @@ impl Hop {
     /// Takes in what came, or waits for something.
     async fn listen(&mut self) {
         if self.heard.is_empty() {
-            let deadline = self.client.deadline().unwrap_or_else(|| Instant::now() + CONNECT);
-            match self.connection.read_until(&mut self.heard, deadline.into()).await {
+            let deadline = self.deadline();
+            match self.connection.read_until(&mut self.heard, deadline).await {
                 Ok(0) => return self.client.feed(Instant::now(), Input::Eof),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {

@@ -74,13 +74,11 @@ pub struct Outbound {
 #[derive(Clone, Debug)]
 pub struct Report {
     entry: Queued,
-    /// Failed, or late only.
-    failed: bool,
     /// What the other server said, or we say.
     reply: Reply,
     /// The server that said it, unless it was ourselves.
     server: Option<String>,
-    /// Until when it will be tried, where it is late.
+    /// Until when it will be tried, where it is late; none where it failed.
     until: Option<Timestamp>,
 }
 
@@ -95,7 +93,7 @@ struct Told {
 
 impl Report {
     fn failed(entry: Queued, reply: Reply, server: Option<&str>) -> Self {
-        Report { entry, failed: true, reply, server: server.map(str::to_owned), until: None }
+        Report { entry, reply, server: server.map(str::to_owned), until: None }
     }
 }
 
@@ -156,7 +154,11 @@ impl Outbound {
     }
 
     /// Tells that mail for these destinations was queued.
-    pub fn wake<'d>(&self, destinations: impl IntoIterator<Item = &'d str>) {
+    pub fn wake(&self, destinations: &[String]) {
+        if destinations.is_empty() {
+            // Most mail that comes in goes to nobody else.
+            return;
+        }
         let now = Timestamp::now();
         let mut board = self.board.lock();
         for destination in destinations {
@@ -172,15 +174,18 @@ impl Outbound {
     /// Does what the administrator wants with entries. For a blocking thread.
     pub fn change(&self, which: &queue::Which, change: &Change) -> Result<u64, store::StoreError> {
         let changed = self.store.queue().change(which, change)?;
+        let tries_now = matches!(change, Change::Retry | Change::Release);
         {
             let mut board = self.board.lock();
-            changed.destinations.iter().for_each(|destination| board.withdraw(destination));
+            for destination in &changed.destinations {
+                board.withdraw(destination);
+                if tries_now {
+                    board.forgive(destination);
+                }
+            }
         }
-        if matches!(change, Change::Retry | Change::Release) {
-            let mut board = self.board.lock();
-            changed.destinations.iter().for_each(|destination| board.forgive(destination));
-            drop(board);
-            self.wake(changed.destinations.iter().map(String::as_str));
+        if tries_now {
+            self.wake(&changed.destinations);
         }
         Ok(changed.entries)
     }
@@ -301,7 +306,7 @@ impl Outbound {
             let until = (!expired).then_some(until);
             // One that can't be told must not be in the way of the others.
             let otherwise = queue::Fate::Told(Timestamp(now.0.saturating_add(UNTOLD)));
-            let report = Report { entry, failed: expired, reply, server: None, until };
+            let report = Report { entry, reply, server: None, until };
             told.push(Told { fate, otherwise, report });
         }
         let may_be_more = may_be_more && !told.is_empty();
@@ -369,7 +374,7 @@ impl Outbound {
             }
         }
         receive.await.unwrap_or(Err(store::StoreError::Closed))?;
-        self.wake(destinations.iter().map(String::as_str));
+        self.wake(&destinations);
         Ok(())
     }
 

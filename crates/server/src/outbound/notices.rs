@@ -38,7 +38,7 @@ impl Maker {
         let alike = |one: &Report, other: &Report| {
             one.entry.mail == other.entry.mail
                 && one.entry.reverse_path == other.entry.reverse_path
-                && (one.failed, one.until) == (other.failed, other.until)
+                && one.until == other.until
         };
         let mut notices = Vec::new();
         for group in reports.chunk_by(alike).flat_map(|group| group.chunks(dsn::RECIPIENTS)) {
@@ -70,7 +70,7 @@ impl Maker {
             action: first.until.map_or(Action::Failed, Action::Delayed),
             original: &original,
             header_end,
-            whole: whole && first.failed,
+            whole: whole && first.until.is_none(),
         });
         let Some(delivery) = self.delivery(to, first)? else {
             warn!(trace = %first.entry.trace, %to, "the sender is gone, and there is no postmaster: nobody can be told");
@@ -85,7 +85,7 @@ impl Maker {
             received: date,
             smtputf8: composed.smtputf8,
         };
-        info!(trace = %first.entry.trace, %to, notice = %trace, failed = first.failed, "sender told");
+        info!(trace = %first.entry.trace, %to, notice = %trace, failed = first.until.is_none(), "sender told");
         let sealed = self.gatehouse.judge_inside(Origin::Internal, mail, delivery);
         sealed.map(Some).map_err(|reply| StoreError::Failed(format!("the gate refuses a notice: {reply}")))
     }

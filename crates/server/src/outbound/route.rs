@@ -2,7 +2,7 @@
 
 use base::address::Host;
 use base::dns::Mx;
-use base::{Answer, DnsError, Domain, Resolver, Trust};
+use base::{Answer, DnsError, Domain, Reply, Resolver};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -42,8 +42,6 @@ pub struct Exchange {
     pub host: Host,
     /// Its port.
     pub port: u16,
-    /// How far the answer that named it can be trusted.
-    pub trust: Trust,
     /// Who named it.
     pub named: Named,
 }
@@ -62,36 +60,20 @@ pub enum Named {
 /// The status of mail that comes back to this server (RFC 3463 §3.5).
 pub const LOOP: (u8, u16, u16) = (5, 4, 6);
 
-/// Why mail for a destination can't be sent now, or ever.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unroutable {
-    /// Whether another try may help.
-    pub temporary: bool,
-    /// The enhanced status (RFC 3463).
-    pub status: (u8, u16, u16),
-    /// What to tell the sender.
-    pub text: String,
-}
-
 impl Routes {
-    /// The servers to try for a destination, in this order.
-    pub async fn exchanges(&self, to: &Host, dns: &dyn Resolver) -> Result<Vec<Exchange>, Unroutable> {
+    /// The servers to try for a destination, in this order; or why there is none, now or for good, in the form of what a
+    /// server would have said.
+    pub async fn exchanges(&self, to: &Host, dns: &dyn Resolver) -> Result<Vec<Exchange>, Reply> {
         let route = match to {
             Host::Domain(domain) => self.by_domain.get(domain),
             Host::Literal(_) => None,
         };
         let set = route.map(|hop| (hop, Named::Route));
         if let Some((hop, named)) = set.or(self.smart_host.as_ref().map(|hop| (hop, Named::SmartHost))) {
-            return Ok(vec![Exchange {
-                host: hop.host.clone(),
-                port: hop.port,
-                trust: Trust::Secure,
-                named,
-            }]);
+            return Ok(vec![Exchange { host: hop.host.clone(), port: hop.port, named }]);
         }
         let Host::Domain(domain) = to else {
-            let named = Named::Recipient;
-            return Ok(vec![Exchange { host: to.clone(), port: SMTP, trust: Trust::Secure, named }]);
+            return Ok(vec![Exchange { host: to.clone(), port: SMTP, named: Named::Recipient }]);
         };
         let answer =
             dns.mx(domain).await.map_err(|error| later(&format!("mail exchangers of {domain}"), &error))?;
@@ -99,13 +81,9 @@ impl Routes {
     }
 
     /// RFC 5321 §5.1, RFC 7505.
-    fn by_preference(&self, domain: &Domain, answer: Answer<Mx>) -> Result<Vec<Exchange>, Unroutable> {
-        let exchange = |name: Domain| Exchange {
-            host: Host::Domain(name),
-            port: SMTP,
-            trust: answer.trust,
-            named: Named::Recipient,
-        };
+    fn by_preference(&self, domain: &Domain, answer: Answer<Mx>) -> Result<Vec<Exchange>, Reply> {
+        let exchange =
+            |name: Domain| Exchange { host: Host::Domain(name), port: SMTP, named: Named::Recipient };
         if answer.no_such_name {
             return Err(never((5, 1, 2), format!("the domain {domain} does not exist")));
         }
@@ -132,7 +110,7 @@ impl Routes {
 
 impl Exchange {
     /// Its addresses, in the order to try them: IPv6 and IPv4 by turns, so that one broken road costs one try.
-    pub async fn addresses(&self, dns: &dyn Resolver) -> Result<Vec<SocketAddr>, Unroutable> {
+    pub async fn addresses(&self, dns: &dyn Resolver) -> Result<Vec<SocketAddr>, Reply> {
         let name = match &self.host {
             Host::Literal(ip) if self.leads_back(ip) => return Err(comes_back(&self.host)),
             Host::Literal(ip) => return Ok(vec![SocketAddr::new(*ip, self.port)]),
@@ -145,9 +123,11 @@ impl Exchange {
         }
         if answer.records.is_empty() {
             let text = format!("the mail exchanger {name} has no address");
-            // What the administrator may have written wrongly is no reason to give mail up.
-            let temporary = self.named != Named::Recipient;
-            return Err(Unroutable { temporary, status: (if temporary { 4 } else { 5 }, 4, 4), text });
+            return Err(match self.named {
+                Named::Recipient => never((5, 4, 4), text),
+                // What the administrator may have written wrongly is no reason to give mail up.
+                Named::SmartHost | Named::Route => not_now((4, 4, 4), text),
+            });
         }
         let (v6, v4): (Vec<IpAddr>, Vec<IpAddr>) = answer.records.into_iter().partition(IpAddr::is_ipv6);
         let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
@@ -191,21 +171,27 @@ fn is_here(ip: IpAddr) -> bool {
     from.is_ok_and(|from| from.ip() == ip)
 }
 
-fn comes_back(host: &Host) -> Unroutable {
+fn comes_back(host: &Host) -> Reply {
     never(LOOP, format!("the mail exchanger {host} is this server"))
 }
 
-fn never(status: (u8, u16, u16), text: String) -> Unroutable {
-    Unroutable { temporary: false, status, text }
+/// Another try does not help.
+pub fn never(status: (u8, u16, u16), text: String) -> Reply {
+    Reply::new(550, status, text)
 }
 
-fn later(what: &str, error: &DnsError) -> Unroutable {
+/// Another try may help.
+pub fn not_now(status: (u8, u16, u16), text: String) -> Reply {
+    Reply::new(451, status, text)
+}
+
+fn later(what: &str, error: &DnsError) -> Reply {
     let why = match error {
         DnsError::Timeout => "nobody answered in time",
         DnsError::ServerFailure => "the name server failed",
         DnsError::Bogus => "the answer is signed and wrong",
     };
-    Unroutable { temporary: true, status: (4, 4, 3), text: format!("cannot look up the {what}: {why}") }
+    not_now((4, 4, 3), format!("cannot look up the {what}: {why}"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use base::BoxFuture;
+use base::{BoxFuture, Trust};
 
 /// A name and its records; `None` where the look-up fails.
 type Table<T> = Vec<(&'static str, Option<Answer<T>>)>;
@@ -56,8 +56,9 @@ fn check(domain: &str, records: Option<Answer<Mx>>, expected: &[&str]) {
     let got = block_on(routes.exchanges(&Host::parse(domain).unwrap(), &dns));
     let got: Vec<String> = match got {
         Ok(hosts) => hosts.iter().map(|one| format!("{}:{}", one.host, one.port)).collect(),
-        Err(Unroutable { temporary, status: (a, b, c), .. }) => {
-            assert_eq!(temporary, a == 4);
+        Err(fault) => {
+            let (a, b, c) = fault.enhanced().unwrap();
+            assert_eq!((fault.is_temporary(), fault.is_permanent()), (a == 4, a == 5));
             vec![format!("{a}.{b}.{c}")]
         }
     };
@@ -135,13 +136,13 @@ fn addresses_of_both_kinds_by_turns() {
     let ask = |name: &str| ask(&dns, name, Named::Recipient);
     let got: Vec<String> = ask("a.example.net").unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(got, ["[2001:db8::1]:25", "198.51.100.1:25", "198.51.100.2:25"]);
-    assert_eq!(ask("none.example.net").unwrap_err().status, (5, 4, 4));
-    assert_eq!(ask("broken.example.net").unwrap_err().status, (4, 4, 3));
+    assert_eq!(ask("none.example.net").unwrap_err().enhanced(), Some((5, 4, 4)));
+    assert_eq!(ask("broken.example.net").unwrap_err().enhanced(), Some((4, 4, 3)));
     assert_eq!(ask("[198.51.100.7]").unwrap()[0].to_string(), "198.51.100.7:25");
 }
 
-fn ask(dns: &Fake, name: &str, named: Named) -> Result<Vec<SocketAddr>, Unroutable> {
-    let exchange = Exchange { host: Host::parse(name).unwrap(), port: 25, trust: Trust::Insecure, named };
+fn ask(dns: &Fake, name: &str, named: Named) -> Result<Vec<SocketAddr>, Reply> {
+    let exchange = Exchange { host: Host::parse(name).unwrap(), port: 25, named };
     block_on(exchange.addresses(dns))
 }
 
@@ -161,7 +162,7 @@ fn addresses_of_this_machine() {
     for name in
         ["evil.example.net", "both.example.net", "mapped.example.net", "null.example.net", "[127.0.0.1]"]
     {
-        assert_eq!(ask(&dns, name, Named::Recipient).unwrap_err().status, LOOP, "{name}");
+        assert_eq!(ask(&dns, name, Named::Recipient).unwrap_err().enhanced(), Some(LOOP), "{name}");
         assert!(ask(&dns, name, Named::Route).is_ok(), "{name}");
     }
     assert!(!is_here("198.51.100.1".parse().unwrap()));
@@ -171,5 +172,5 @@ fn addresses_of_this_machine() {
 #[test]
 fn a_server_of_the_administrators_without_an_address() {
     let error = ask(&Fake::default(), "smart.example.net", Named::SmartHost).unwrap_err();
-    assert_eq!((error.temporary, error.status), (true, (4, 4, 4)));
+    assert_eq!((error.is_temporary(), error.enhanced()), (true, Some((4, 4, 4))));
 }
