@@ -712,4 +712,6 @@ fn local_error() -> Reply {
 }
 
 #[cfg(test)]
+mod scene;
+#[cfg(test)]
 mod tests;

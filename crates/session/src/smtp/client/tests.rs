@@ -19,8 +19,8 @@
 //! Within a turn what is sent is compared as one text and the rest as one list.
 
 use super::*;
+use crate::smtp::scene::{self, Cut, unescape};
 use base::{Address, ReversePath};
-use std::path::Path;
 use wire::smtp::Body;
 
 mod drops;
@@ -97,26 +97,6 @@ fn parse_input(text: &str) -> Fed {
         ("content-failed", _) => Fed::ContentFailed,
         _ => panic!("{text}"),
     }
-}
-
-fn unescape(text: &str, crlf: bool) -> Vec<u8> {
-    let mut octets = Vec::new();
-    let mut characters = text.chars();
-    while let Some(c) = characters.next() {
-        match c {
-            '\\' => octets.push(match characters.next() {
-                Some('r') => b'\r',
-                Some('n') => b'\n',
-                Some('0') => 0,
-                other => other.unwrap() as u8,
-            }),
-            c => octets.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    if crlf {
-        octets.extend_from_slice(b"\r\n");
-    }
-    octets
 }
 
 fn mail(text: &str) -> Mail {
@@ -262,25 +242,11 @@ impl Player {
                 self.content = content.clone();
                 self.feed(Input::Mail(mail.clone()));
             }
-            Fed::Bytes(octets) => match cut {
-                Cut::Nowhere => self.feed(Input::Bytes(octets)),
-                Cut::Each(size) => octets.chunks(size).for_each(|part| self.feed(Input::Bytes(part))),
-                Cut::At(at) => {
-                    let (first, second) = octets.split_at(at.min(octets.len()));
-                    self.feed(Input::Bytes(first));
-                    self.feed(Input::Bytes(second));
-                }
-            },
+            Fed::Bytes(octets) => {
+                cut.pieces(octets).into_iter().for_each(|part| self.feed(Input::Bytes(part)));
+            }
         }
     }
-}
-
-/// How a turn's octets are split up.
-#[derive(Clone, Copy, Debug)]
-enum Cut {
-    Nowhere,
-    Each(usize),
-    At(usize),
 }
 
 fn show(trouble: &Trouble) -> String {
@@ -331,29 +297,12 @@ fn play_scene(scene: &Scene, cut: impl Fn(usize) -> Cut) -> Result<(), String> {
 
 /// Plays a scene with its input split up in every way.
 fn play_in_all_ways(scene: &Scene) -> Result<(), String> {
-    play_scene(scene, |_| Cut::Nowhere)?;
-    for size in [1, 2, 3, 7] {
-        play_scene(scene, |_| Cut::Each(size))?;
-    }
-    for (number, turn) in scene.turns.iter().enumerate() {
-        let Fed::Bytes(octets) = &turn.fed else { continue };
-        for at in 1..octets.len() {
-            play_scene(scene, |n| if n == number { Cut::At(at) } else { Cut::Nowhere })?;
-        }
-    }
-    Ok(())
+    let octets = |turn: &Turn| if let Fed::Bytes(octets) = &turn.fed { octets.len() } else { 0 };
+    let fed: Vec<usize> = scene.turns.iter().map(octets).collect();
+    scene::in_all_ways(&fed, |cut| play_scene(scene, cut))
 }
 
 #[test]
 fn scenes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/smtp/client/scenes");
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() > 20);
-    let play = |path: &std::path::PathBuf| {
-        let text = std::fs::read_to_string(path).unwrap();
-        play_in_all_ways(&parse_scene(&path.file_name().unwrap().to_string_lossy(), &text)).err()
-    };
-    let wrong: Vec<String> = paths.iter().filter_map(play).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    scene::check_folder("src/smtp/client/scenes", |name, text| play_in_all_ways(&parse_scene(name, text)));
 }
