@@ -15,6 +15,17 @@ class Unexpected(Exception):
     """The server said something else than it should."""
 
 
+def require(condition, what):
+    """What must hold, or else the test says `what`."""
+    if not condition:
+        raise Unexpected(what)
+
+
+def plain(user, password):
+    """The message of SASL PLAIN (RFC 4616), in base64."""
+    return base64.b64encode(f"\0{user}\0{password}".encode())
+
+
 def read_env(directory):
     """What scripts/rig wrote."""
     with open(os.path.join(directory, "env"), encoding="utf-8") as lines:
@@ -105,6 +116,20 @@ class Smtp(Connection):
             raise Unexpected(f"SMTP {b' '.join(lines)!r}, not {code.decode()}")
         return lines
 
+    def log_in(self, user, password):
+        self.send(b"AUTH PLAIN " + plain(user, password) + b"\r\n")
+        self.expect(b"235")
+        return self
+
+    def mail(self, sender, recipients, message, parameters=""):
+        """Sends a message by DATA to recipients that must all be taken; the reply to it."""
+        lines = [f"MAIL FROM:<{sender}>{parameters}", *(f"RCPT TO:<{recipient}>" for recipient in recipients), "DATA"]
+        for line in lines:
+            self.send(f"{line}\r\n".encode())
+            self.expect(b"354" if line == "DATA" else b"250")
+        self.send(dot_stuffed(message))
+        return self.reply()
+
 
 def dot_stuffed(message):
     """A message as DATA carries it, its end included."""
@@ -149,8 +174,7 @@ class Imap(Connection):
         self.tags = 0
         self.greeting = self.response()
         if user:
-            secret = base64.b64encode(f"\0{user}\0{password}".encode())
-            self.command(b"AUTHENTICATE PLAIN " + secret)
+            self.command(b"AUTHENTICATE PLAIN " + plain(user, password))
 
     def response(self):
         """A whole response with the literals in it: a list of pieces, text and literal by turns."""
