@@ -129,12 +129,16 @@ impl Client {
 
     /// Lets the session work on the mail, sending what it gives before it goes on.
     async fn run(&mut self, session: &mut dyn MailSession, connection: &mut Connection) -> io::Result<()> {
+        let mut out = Vec::new();
         loop {
-            let mut out = Vec::new();
+            out.clear();
             // Going over to a thread that may block costs more than reading a small message.
             let progress = match session.is_brief() {
                 true => session.run(&mut out),
-                false => block_in_place(|| session.run(&mut out)),
+                false => {
+                    let _place = self.server.places.acquire().await.map_err(io::Error::other)?;
+                    block_in_place(|| session.run(&mut out))
+                }
             };
             if let Some(fault) = session.fault() {
                 warn!(fault, "the store failed a command");

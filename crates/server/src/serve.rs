@@ -7,7 +7,7 @@ use crate::control::{Admin, Control};
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::outbound::Outbound;
-use crate::server::Server;
+use crate::server::{Server, WORKING_SESSIONS};
 use crate::{inbound, reader};
 use base::{Limits, Resolver};
 use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use store::Store;
 use store::sqlite::Sqlite;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
@@ -30,9 +30,16 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// Log-ins that wait for a hash before more are put off.
 const HASH_QUEUE: usize = 256;
 
+/// Threads for work that may wait for a disk: twice the sessions that may do so at once, as a thread that is done goes on
+/// with its connection for a moment. All take turns with what there is, and each keeps some memory.
+const BLOCKING_THREADS: usize = 2 * WORKING_SESSIONS;
+
 /// Runs the server until it is told to stop.
 pub fn run(config: Config) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(serve(config)),
         Err(error) => Err(format!("cannot start threads: {error}")),
@@ -158,6 +165,7 @@ fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>)
         tls: load_tls(config)?,
         store,
         hub,
+        places: Semaphore::new(WORKING_SESSIONS),
         stop,
         scram: config.auth.scram,
     })

@@ -12,9 +12,13 @@ use net::Tls;
 use session::mailstore::Mailstore;
 use std::sync::Arc;
 use store::{Account, DirectoryError, Found, Store};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use wire::mime::HeaderFilter;
 use wire::smtp::ForwardPath;
+
+/// How many sessions work on stored mail at once; more take turns. Each occupies a thread while it works, and a thread
+/// keeps some memory: without a bound, a flood of commands would decide how much.
+pub const WORKING_SESSIONS: usize = 16;
 
 /// The running server.
 pub struct Server {
@@ -32,6 +36,8 @@ pub struct Server {
     pub tls: Option<Arc<Tls>>,
     /// Who waits for changes.
     pub hub: Arc<Hub>,
+    /// Places for sessions that work on stored mail ([`WORKING_SESSIONS`]).
+    pub places: Semaphore,
     /// True when the server stops.
     pub stop: watch::Receiver<bool>,
     /// Whether new passwords get a SCRAM verifier.
