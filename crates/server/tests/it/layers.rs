@@ -9,10 +9,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["base"]),
     ("gate", &["base", "wire"]),
     ("session", &["base", "wire"]),
+    ("sieve", &["base", "wire"]),
     ("screen", &["base", "wire", "gate", "trust"]),
     ("store", &["base", "wire", "gate"]),
     ("net", &["base", "wire", "session"]),
-    ("server", &["base", "wire", "gate", "session", "screen", "store", "net"]),
+    ("server", &["base", "wire", "gate", "session", "sieve", "screen", "store", "net"]),
     ("testkit", &["base", "wire", "gate", "session"]),
 ];
 

@@ -28,7 +28,7 @@ pub use list::{LIST_FIELDS, list_head};
 pub use parameter::{ContentType, Disposition, Parameter};
 pub use parser::Parser;
 pub use reading::{Alternative, Reading};
-pub use text::{SEARCH_TEXT_OCTETS, header_text, search_text};
+pub use text::{SEARCH_TEXT_OCTETS, header_text, html_text, search_text};
 pub use transfer::{Decoder, Encoding};
 pub use tree::{Field, Kind, Note, NoteKind, Part, PartId, Tree};
 

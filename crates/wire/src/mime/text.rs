@@ -41,7 +41,7 @@ pub fn search_text(tree: &Tree, raw: &dyn Octets) -> io::Result<String> {
         decoder.finish(&mut octets);
         let text = charset::to_utf8(part.content_type.get("charset"), &octets);
         match part.content_type.is("text", "html") {
-            true => push_bounded(&mut out, &without_tags(&text)),
+            true => push_bounded(&mut out, &html_text(&text)),
             false => push_bounded(&mut out, &text),
         }
     }
@@ -74,7 +74,7 @@ fn push_bounded(out: &mut String, text: &str) {
 
 /// HTML as text, crudely: tags and comments go, a tag that breaks the line leaves a blank, scripts and style sheets go
 /// with their content, character references are undone.
-pub(super) fn without_tags(html: &str) -> String {
+pub fn html_text(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut ends = Ends::default();
     let mut rest = html;

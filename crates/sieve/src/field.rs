@@ -1,0 +1,92 @@
+//! Header fields: names that are valid, and fields that a script adds.
+
+/// Whether a header field can have this name (RFC 5322 §3.6.8).
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 200 && name.bytes().all(|b| b.is_ascii_graphic() && b != b':')
+}
+
+/// Fields that hold addresses: the ones that the `address` test may look at (RFC 5228 §5.1).
+pub(crate) fn holds_addresses(name: &str) -> bool {
+    const NAMES: [&str; 24] = [
+        "from",
+        "to",
+        "cc",
+        "bcc",
+        "sender",
+        "reply-to",
+        "resent-from",
+        "resent-to",
+        "resent-cc",
+        "resent-bcc",
+        "resent-sender",
+        "resent-reply-to",
+        "return-path",
+        "delivered-to",
+        "envelope-to",
+        "envelope-from",
+        "x-original-to",
+        "apparently-to",
+        "errors-to",
+        "return-receipt-to",
+        "disposition-notification-to",
+        "mail-followup-to",
+        "mail-reply-to",
+        "x-envelope-to",
+    ];
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Octets of a line that are not passed where there is a blank to fold at (RFC 5322 §2.1.1).
+const LINE: usize = 78;
+
+/// A field with its line end: line ends in the value become blanks, what is not ASCII encoded words, long lines are
+/// folded.
+pub(crate) fn print(name: &str, value: &str) -> Vec<u8> {
+    let mut out = format!("{name}:").into_bytes();
+    let mut line = out.len();
+    let is_break = |c: char| c.is_ascii_control() || c == ' ';
+    let encoded = if value.is_ascii() { value.to_owned() } else { encoded_words(&one_line(value)) };
+    for word in encoded.split(is_break).filter(|word| !word.is_empty()) {
+        if line + 1 + word.len() > LINE && line > name.len() + 1 {
+            out.extend_from_slice(b"\r\n");
+            line = 0;
+        }
+        out.push(b' ');
+        out.extend_from_slice(word.as_bytes());
+        line += 1 + word.len();
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// A text without line ends and other control characters.
+pub(crate) fn one_line(text: &str) -> String {
+    let parts: Vec<&str> = text.split(|c: char| c.is_control()).filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
+}
+
+/// All of a text as encoded words (RFC 2047), each of whole characters and at most 75 octets long.
+fn encoded_words(text: &str) -> String {
+    const OCTETS: usize = 20;
+    let mut out = String::new();
+    let mut word = String::from("=?UTF-8?Q?");
+    let mut octets = 0;
+    for c in text.chars() {
+        if octets + c.len_utf8() > OCTETS {
+            out.push_str(&word);
+            out.push_str("?= ");
+            word = String::from("=?UTF-8?Q?");
+            octets = 0;
+        }
+        octets += c.len_utf8();
+        match c {
+            ' ' => word.push('_'),
+            'a'..='z' | 'A'..='Z' | '0'..='9' => word.push(c),
+            _ => {
+                let mut utf8 = [0; 4];
+                c.encode_utf8(&mut utf8).bytes().for_each(|b| word.push_str(&format!("={b:02X}")));
+            }
+        }
+    }
+    out + &word + "?="
+}

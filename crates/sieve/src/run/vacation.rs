@@ -1,0 +1,118 @@
+//! Vacation replies (RFC 5230): whether one is fit, and what it says.
+
+use super::{Checked, Run};
+use crate::compile::is_address_list;
+use crate::outcome::{Action, Vacation};
+use crate::{field, program};
+use base::{Address, LocalPart};
+
+impl Run<'_> {
+    pub(super) fn vacation(&mut self, vacation: &program::Vacation) -> Checked<()> {
+        if self.filing.count(|action| matches!(action, Action::Vacation(_))) > 0 || self.replied {
+            return Err("a vacation reply can be given once only".to_owned());
+        }
+        self.replied = true;
+        let from = vacation.from.as_ref().map(|text| self.expand(text));
+        if let Some(from) = from.as_ref().filter(|from| !is_address_list(from)) {
+            return Err(format!("{from:?} is no list of mail addresses"));
+        }
+        let to = match self.reply_to(vacation) {
+            Ok(to) => to,
+            Err(why) => {
+                self.note(format!("gives no vacation reply: {why}"));
+                return Ok(());
+            }
+        };
+        let subject = match &vacation.subject {
+            Some(subject) => self.expand(subject),
+            // RFC 5230 §5.2
+            None => format!("Auto: {}", self.header.first_text("subject").unwrap_or("your message")),
+        };
+        let (shortest, longest) = self.limits.vacation_seconds;
+        const WEEK: u64 = 7 * 86_400;
+        let handle = match &vacation.handle {
+            Some(handle) => format!("handle:{}", self.expand(handle)),
+            None => format!("text:{}", vacation.fingerprint),
+        };
+        let note = format!("gives a vacation reply to {to}, unless it got one a short while ago");
+        let message_id = self.header.first_text("message-id").map(field::one_line);
+        let references = self.header.first_text("references").map(field::one_line);
+        let references = match (references, &message_id) {
+            (Some(references), Some(id)) => Some(format!("{references} {id}")),
+            (references, id) => references.or_else(|| id.clone()),
+        };
+        self.add(Action::Vacation(Box::new(Vacation {
+            to,
+            from,
+            subject: field::one_line(&subject),
+            reason: self.expand(&vacation.reason),
+            mime: vacation.mime,
+            handle,
+            seconds: vacation.seconds.unwrap_or(WEEK).clamp(shortest, longest.max(shortest)),
+            in_reply_to: message_id,
+            references,
+        })))?;
+        self.note(note);
+        Ok(())
+    }
+
+    /// To whom a reply goes, or why it goes to nobody (RFC 5230 §4.5, §4.6, RFC 3834 §2).
+    fn reply_to(&self, vacation: &program::Vacation) -> Result<Address, &'static str> {
+        let sender = self.mail.sender.address().ok_or("the message has no sender")?;
+        if is_machine(&sender.local) {
+            return Err("the sender is a machine");
+        }
+        if self.is_own_address(sender) {
+            return Err("the sender is the account itself");
+        }
+        if self.is_automatic() {
+            return Err("the message was sent by a machine");
+        }
+        const LIST_FIELDS: [&str; 7] = [
+            "list-id",
+            "list-help",
+            "list-subscribe",
+            "list-unsubscribe",
+            "list-post",
+            "list-owner",
+            "list-archive",
+        ];
+        let precedence = self.header.first_text("precedence").unwrap_or_default();
+        let is_bulk = ["bulk", "list", "junk"].iter().any(|kind| precedence.eq_ignore_ascii_case(kind));
+        if is_bulk || LIST_FIELDS.iter().any(|name| self.header.has(name)) {
+            return Err("the message came by a mailing list");
+        }
+        let extra = self.expand_all(&vacation.addresses);
+        let extra: Vec<Address> = extra.iter().filter_map(|text| Address::parse(text.trim()).ok()).collect();
+        if extra.contains(sender) {
+            return Err("the sender is the account itself");
+        }
+        if !self.names_recipient(&extra) {
+            return Err("the message names none of the account's addresses");
+        }
+        Ok(sender.clone())
+    }
+
+    /// Whether the message was sent by a machine, by its own words (RFC 3834 §5).
+    pub(super) fn is_automatic(&self) -> bool {
+        let value = self.header.first_text("auto-submitted").unwrap_or("no");
+        let word = value.split([';', '(', ' ']).next().unwrap_or_default();
+        !word.eq_ignore_ascii_case("no")
+    }
+
+    fn names_recipient(&self, extra: &[Address]) -> bool {
+        const FIELDS: [&str; 6] = ["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"];
+        let own = || std::iter::once(self.mail.recipient).chain(self.mail.addresses).chain(extra);
+        FIELDS.iter().flat_map(|name| self.header.named(name)).any(|field| {
+            self.header.mailboxes(field).iter().any(|mailbox| own().any(|address| mailbox.is(address)))
+        })
+    }
+}
+
+/// Senders that no person reads replies of.
+fn is_machine(local: &LocalPart) -> bool {
+    const NAMES: [&str; 7] =
+        ["mailer-daemon", "listserv", "majordomo", "noreply", "no-reply", "donotreply", "do-not-reply"];
+    let local = local.folded();
+    NAMES.contains(&local.as_str()) || local.starts_with("owner-") || local.ends_with("-request")
+}

@@ -1,0 +1,3 @@
+require ["variables", "fileinto"];
+set "a" "inner";
+if header :matches "subject" "*" { }
