@@ -45,7 +45,16 @@ impl Fault {
         CompileError {
             line: small(before.matches('\n').count() + 1),
             column: small(before[line_start..].chars().count() + 1),
-            message: self.message,
+            message: shorten(self.message),
         }
+    }
+}
+
+/// A fault may name what the script says, which may be long.
+fn shorten(message: String) -> String {
+    const CHARACTERS: usize = 300;
+    match message.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
     }
 }

@@ -135,6 +135,11 @@ impl<'a> HeaderView<'a> {
         self.fields.iter().filter(move |field| *field.name == *name)
     }
 
+    /// How many fields there are.
+    pub(crate) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.named(name).next().is_some()
     }

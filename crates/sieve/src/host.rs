@@ -47,7 +47,7 @@ pub enum NoScript {
 pub struct DuplicateId {
     /// Tests of different handles do not see each other's messages.
     pub handle: Option<String>,
-    /// The unique id.
+    /// The unique id. It may be as long as a header field: better keep a hash of it and of the handle.
     pub id: String,
 }
 

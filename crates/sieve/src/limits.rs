@@ -18,8 +18,8 @@ pub struct Limits {
     pub regexes: usize,
     /// Octets of a text that a regular expression is matched against; what lies beyond is not looked at.
     pub regex_text_octets: usize,
-    /// Steps of one run: a command, a test or a comparison costs one, and long texts more
-    /// (`run::budget`). Included scripts count too.
+    /// Steps of one run, included scripts too: a command, a test or a comparison costs one, long texts and questions to
+    /// the host cost more. A step takes some tens of nanoseconds.
     pub steps: u64,
     /// Octets of a message's body that tests look at, in each part.
     pub body_octets: usize,
@@ -37,6 +37,8 @@ pub struct Limits {
     pub notifications: usize,
     /// Fields that one run may add, and deletions it may try.
     pub header_edits: usize,
+    /// Octets of the fields that one run may add.
+    pub header_added_octets: usize,
     /// How deep scripts may include each other, the first one counted (RFC 6609 §3.1 asks for three at least).
     pub include_depth: usize,
     /// Inclusions of one run.
@@ -59,7 +61,7 @@ impl Default for Limits {
             string_octets: 64 * 1024,
             regex_octets: 128 * 1024,
             regexes: 200,
-            regex_text_octets: 16 * 1024,
+            regex_text_octets: 8 * 1024,
             steps: 1_000_000,
             body_octets: 4 * 1024 * 1024,
             variables: 256,
@@ -69,6 +71,7 @@ impl Default for Limits {
             redirects: 5,
             notifications: 5,
             header_edits: 100,
+            header_added_octets: 64 * 1024,
             include_depth: 10,
             includes: 50,
             vacation_seconds: (60, 90 * 86_400),

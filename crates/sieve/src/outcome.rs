@@ -86,8 +86,7 @@ pub struct Vacation {
     pub reason: String,
     /// Whether `reason` is a MIME entity.
     pub mime: bool,
-    /// Replies with the same handle to the same sender are one (RFC 5230 §4.2). At most 64 characters longer than
-    /// what the script wrote.
+    /// Replies with the same handle to the same sender are one (RFC 5230 §4.2). A short text.
     pub handle: String,
     /// For how long the sender gets no other reply with this handle.
     pub seconds: u64,

@@ -137,7 +137,7 @@ impl Compiler<'_> {
     fn comparator(&self, (name, at): Written<'_>) -> Result<Comparator, Fault> {
         let known = Comparator::ALL.into_iter().find(|(known, _)| *known == name);
         let Some((_, comparator)) = known else {
-            return Err(Fault::new(at, format!("there is no comparator \"{name}\"")));
+            return Err(Fault::new(at, format!("there is no comparator {name:?}")));
         };
         let extension = match comparator {
             Comparator::Octet | Comparator::AsciiCasemap => return Ok(comparator),

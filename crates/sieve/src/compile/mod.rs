@@ -75,7 +75,7 @@ impl Compiler<'_> {
         for (name, at) in arguments.strings("the extensions")? {
             let known = Extension::from_name(name).filter(|extension| self.capabilities.has(*extension));
             let extension =
-                known.ok_or_else(|| Fault::new(at, format!("this server has no extension \"{name}\"")))?;
+                known.ok_or_else(|| Fault::new(at, format!("this server has no extension {name:?}")))?;
             self.enable(extension);
         }
         arguments.end()

@@ -24,14 +24,12 @@ impl Run<'_> {
             Operation::Notify(notify) => self.notify(notify),
             Operation::Set { variable, value, modifiers } => {
                 let value =
-                    modifiers.iter().fold(self.expand(value), |value, modifier| modify(value, *modifier));
-                self.charge(value.len() as u64 / 64)?;
+                    modifiers.iter().fold(self.expand(value)?, |value, modifier| modify(value, *modifier));
                 self.set(variable, &value);
                 Ok(())
             }
             Operation::Flags { change, variable, flags } => {
-                self.change_flags(*change, variable.as_ref(), flags);
-                Ok(())
+                self.change_flags(*change, variable.as_ref(), flags)
             }
             Operation::AddHeader { last, name, value } => self.add_header(*last, name, value),
             Operation::DeleteHeader(delete) => self.delete_header(delete),
@@ -45,7 +43,7 @@ impl Run<'_> {
     }
 
     fn keep(&mut self, flags: Option<&[Text]>) -> Checked<()> {
-        let flags = self.message_flags(flags);
+        let flags = self.message_flags(flags)?;
         let header = self.printed_header()?;
         self.add(Action::Keep { flags, implicit: false, header })?;
         self.filing.cancel_implicit_keep();
@@ -54,11 +52,11 @@ impl Run<'_> {
     }
 
     fn file_into(&mut self, file: &FileInto) -> Checked<()> {
-        let name = self.expand(&file.mailbox);
+        let name = self.expand(&file.mailbox)?;
         let mailbox = MailboxName::new(&name).map_err(|_| format!("{name:?} can't be a mailbox's name"))?;
-        let special_use =
-            file.special_use.as_ref().and_then(|text| SpecialUse::from_attribute(&self.expand(text)));
-        let flags = self.message_flags(file.flags.as_deref());
+        let special_use = self.expand_optional(file.special_use.as_ref())?;
+        let special_use = special_use.and_then(|text| SpecialUse::from_attribute(&text));
+        let flags = self.message_flags(file.flags.as_deref())?;
         let header = self.printed_header()?;
         let note = format!("filed into {:?}{}", mailbox.as_str(), if file.copy { ", as a copy" } else { "" });
         self.add(Action::FileInto { mailbox, flags, create: file.create, special_use, header })?;
@@ -70,7 +68,7 @@ impl Run<'_> {
     }
 
     fn redirect(&mut self, redirect: &Redirect) -> Checked<()> {
-        let text = self.expand(&redirect.address);
+        let text = self.expand(&redirect.address)?;
         let address = Address::parse(text.trim()).map_err(|_| format!("{text:?} is no mail address"))?;
         if self.filing.count(|action| matches!(action, Action::Redirect { .. })) >= self.limits.redirects {
             return Err(format!("too many redirects: {} at most", self.limits.redirects));
@@ -86,7 +84,7 @@ impl Run<'_> {
     }
 
     fn reject(&mut self, reason: &Text, at_smtp: bool) -> Checked<()> {
-        let reason = self.expand(reason);
+        let reason = self.expand(reason)?;
         self.add(Action::Reject { reason, at_smtp })?;
         self.filing.cancel_implicit_keep();
         self.note("rejected");
@@ -110,17 +108,24 @@ impl Run<'_> {
     }
 
     /// The flags to store with: those of `:flags`, else those of the internal variable (RFC 5232 §5).
-    fn message_flags(&self, given: Option<&[Text]>) -> Flags {
+    fn message_flags(&self, given: Option<&[Text]>) -> Checked<Flags> {
         let texts = match given {
-            Some(texts) => self.expand_all(texts),
+            Some(texts) => self.expand_all(texts)?,
             None => vec![self.flags.clone()],
         };
-        flags::to_flags(&flags::words(texts.iter().map(String::as_str), self.limits.flags))
+        self.charge_flags(texts.iter().map(String::len).sum())?;
+        Ok(flags::to_flags(&flags::words(texts.iter().map(String::as_str), self.limits.flags)))
     }
 
-    fn change_flags(&mut self, change: FlagChange, variable: Option<&Variable>, texts: &[Text]) {
+    fn change_flags(
+        &mut self,
+        change: FlagChange,
+        variable: Option<&Variable>,
+        texts: &[Text],
+    ) -> Checked<()> {
         let old = variable.map_or(self.flags.as_str(), |variable| self.get(variable)).to_owned();
-        let texts = self.expand_all(texts);
+        let texts = self.expand_all(texts)?;
+        self.charge_flags(old.len() + texts.iter().map(String::len).sum::<usize>())?;
         let given = || texts.iter().map(String::as_str);
         let words = match change {
             FlagChange::Set => flags::words(given(), self.limits.flags),
@@ -137,6 +142,12 @@ impl Run<'_> {
             Some(variable) => self.set(variable, &new),
             None => self.flags = new,
         }
+        Ok(())
+    }
+
+    /// Each word is compared with those before it.
+    fn charge_flags(&self, octets: usize) -> Checked<()> {
+        self.charge(octets as u64 / 4)
     }
 
     /// RFC 5293 §4
@@ -146,7 +157,14 @@ impl Run<'_> {
         if is_fixed(&name) {
             return Ok(());
         }
-        let raw = field::print(&name, &self.expand(value));
+        let raw = field::print(&name, &self.expand(value)?);
+        self.header_added += raw.len();
+        if self.header_added > self.limits.header_added_octets {
+            return Err(format!(
+                "too much is added to the header: {} octets at most",
+                self.limits.header_added_octets
+            ));
+        }
         self.header.add(&name, raw, last);
         self.note(format!("added the header field {name}"));
         Ok(())
@@ -179,7 +197,7 @@ impl Run<'_> {
     }
 
     fn valid_field_name(&self, name: &Text) -> Checked<String> {
-        let name = self.expand(name);
+        let name = self.expand(name)?;
         match field::is_name(&name) {
             true => Ok(name),
             false => Err(format!("{name:?} can't be the name of a header field")),
@@ -196,9 +214,9 @@ impl Run<'_> {
 
     /// RFC 5435 §3, RFC 5436 §2
     fn notify(&mut self, notify: &program::Notify) -> Checked<()> {
-        let method = self.expand(&notify.method);
+        let method = self.expand(&notify.method)?;
         let target = mailto::parse(&method)?;
-        for option in self.expand_all(&notify.options) {
+        for option in self.expand_all(&notify.options)? {
             // RFC 5435 §3.5: mailto has none, but what is given must look like one.
             if !option.split_once('=').is_some_and(|(name, _)| is_option_name(name)) {
                 return Err(format!("{option:?} is no option: name=value"));
@@ -211,17 +229,18 @@ impl Run<'_> {
         if self.filing.count(|action| matches!(action, Action::Notify(_))) >= self.limits.notifications {
             return Err(format!("too many notifications: {} at most", self.limits.notifications));
         }
-        let importance = notify.importance.as_ref().map(|text| self.expand(text));
+        let importance = self.expand_optional(notify.importance.as_ref())?;
         let importance = match importance.as_deref() {
             None | Some("2") => 2,
             Some("1") => 1,
             Some("3") => 3,
             Some(other) => return Err(format!("{other:?} is no importance: 1, 2 or 3")),
         };
-        let message = notify.message.as_ref().map(|text| self.expand(text));
+        let message = self.expand_optional(notify.message.as_ref())?;
         let subject =
             message.or(target.subject).or_else(|| self.header.first_text("subject").map(str::to_owned));
-        let from = notify.from.as_ref().and_then(|text| Address::parse(self.expand(text).trim()).ok());
+        let from = self.expand_optional(notify.from.as_ref())?;
+        let from = from.and_then(|text| Address::parse(text.trim()).ok());
         let from = from.filter(|address| self.is_own_address(address));
         let to: Vec<String> = target.recipients.iter().map(Address::to_string).collect();
         self.add(Action::Notify(Box::new(Notify {

@@ -6,7 +6,7 @@ mod test;
 mod vacation;
 
 use crate::body::BodyView;
-use crate::compare::{Found, Key, Matching, Pattern, Value, cut};
+use crate::compare::{Found, Key, MatchType, Matching, Pattern, Value, cut};
 use crate::glob::Work;
 use crate::header::HeaderView;
 use crate::host::{DuplicateId, Host, Mail, NoScript, Place};
@@ -72,6 +72,7 @@ struct Run<'a> {
     flags: String,
     filing: Filing,
     header_edits: usize,
+    header_added: usize,
     /// Whether a vacation reply was decided on, one way or the other.
     replied: bool,
     /// Scripts that are being included, outermost first.
@@ -111,6 +112,7 @@ impl<'a> Run<'a> {
             flags: String::new(),
             filing: Filing::default(),
             header_edits: 0,
+            header_added: 0,
             replied: false,
             including: Vec::new(),
             included: Vec::new(),
@@ -164,7 +166,7 @@ impl<'a> Run<'a> {
             Operation::Return => return Ok(Flow::Return),
             Operation::Include(include) => return self.include(include),
             Operation::Error(message) => {
-                let message = self.expand(message);
+                let message = self.expand(message)?;
                 return Err(format!("the script says: {message}").into());
             }
             action => self.action(action)?,
@@ -194,6 +196,7 @@ impl<'a> Run<'a> {
         if self.included.len() >= self.limits.includes {
             return Err(format!("too many scripts are included: {} at most", self.limits.includes).into());
         }
+        self.charge_question()?;
         let script = match self.host.script(place, name) {
             Ok(script) => script,
             Err(NoScript::Missing) if include.optional => return Ok(Flow::Next),
@@ -260,9 +263,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The string with its variables filled in; too long ones are cut.
-    fn expand(&self, text: &Text) -> String {
-        match text {
+    /// The string with its variables filled in; too long ones are cut. Costs by its length.
+    fn expand(&self, text: &Text) -> Checked<String> {
+        let out = match text {
             Text::Constant(text) => text.to_string(),
             Text::Pieces(pieces) => {
                 let mut out = String::new();
@@ -275,11 +278,23 @@ impl<'a> Run<'a> {
                 }
                 out
             }
-        }
+        };
+        self.charge(out.len() as u64 / OCTETS_FILLED_PER_STEP)?;
+        Ok(out)
     }
 
-    fn expand_all(&self, texts: &[Text]) -> Vec<String> {
+    fn expand_optional(&self, text: Option<&Text>) -> Checked<Option<String>> {
+        text.map(|text| self.expand(text)).transpose()
+    }
+
+    fn expand_all(&self, texts: &[Text]) -> Checked<Vec<String>> {
+        self.charge(texts.len() as u64)?;
         texts.iter().map(|text| self.expand(text)).collect()
+    }
+
+    /// What asking the host costs: it may look into its database.
+    fn charge_question(&self) -> Checked<()> {
+        self.charge(STEPS_PER_QUESTION)
     }
 
     fn get(&self, variable: &Variable) -> &str {
@@ -320,8 +335,8 @@ impl<'a> Run<'a> {
             let pattern = match key {
                 Key::Ready(pattern) => pattern,
                 Key::Text(text) => {
-                    let text = self.expand(text);
-                    work.add(text.len().saturating_mul(MAKING_WORK));
+                    let text = self.expand(text)?;
+                    work.add(making_work(matching.match_type, text.len()));
                     made = Pattern::new(&text, matching.match_type, matching.comparator, self.limits)?;
                     &made
                 }
@@ -350,9 +365,18 @@ impl<'a> Run<'a> {
 
 /// Octets that are compared in the time of one step.
 const OCTETS_PER_STEP: u64 = 64;
+/// Octets that are filled into strings, kept and looked through, likewise.
+const OCTETS_FILLED_PER_STEP: u64 = 16;
+/// Steps that a question to the host costs.
+const STEPS_PER_QUESTION: u64 = 100;
 
-/// What each octet of a key costs that is made ready while the script runs, in octets that are compared.
-const MAKING_WORK: usize = 8;
+/// What a key costs that is made ready while the script runs, in octets that are compared. A regular expression of few
+/// octets may become a large machine.
+fn making_work(match_type: MatchType, octets: usize) -> usize {
+    const REGEX: usize = 256 * 1024;
+    let fixed = if match_type == MatchType::Regex { REGEX } else { 0 };
+    fixed + octets.saturating_mul(8)
+}
 
 /// Why a command does not lead to the next one: an error of its own, or one of a block in it, which has its line.
 struct Stop {

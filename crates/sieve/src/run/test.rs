@@ -22,15 +22,16 @@ impl Run<'_> {
             Test::AnyOf(tests) => return self.first(tests, true),
             Test::Duplicate(duplicate) => return self.duplicate(duplicate),
             Test::Constant(value) => return Ok(*value),
-            Test::Exists(names) => return Ok(names.iter().all(|name| self.header.has(&self.folded(name)))),
+            Test::Exists(names) => return self.exists(names),
             Test::Size { over: true, limit } => return Ok(self.mail.tree.size() > *limit),
             Test::Size { over: false, limit } => return Ok(self.mail.tree.size() < *limit),
-            Test::MailboxExists(names) => return Ok(self.mailboxes_exist(names)),
+            Test::MailboxExists(names) => return self.mailboxes_exist(names),
             Test::SpecialUseExists { mailbox, uses } => {
-                return Ok(self.special_uses_exist(mailbox.as_ref(), uses));
+                return self.special_uses_exist(mailbox.as_ref(), uses);
             }
+
             Test::ValidNotifyMethod(methods) => {
-                return Ok(self.expand_all(methods).iter().all(|method| mailto::parse(method).is_ok()));
+                return Ok(self.expand_all(methods)?.iter().all(|method| mailto::parse(method).is_ok()));
             }
             Test::Header { index, names, matching } => self.header_test(*index, names, matching)?,
             Test::Address { index, part, names, matching } => self.address(*index, *part, names, matching)?,
@@ -80,7 +81,9 @@ impl Run<'_> {
         captures: bool,
     ) -> Checked<Found> {
         if matches!(matching.match_type, MatchType::Count(_)) {
-            return self.count(values.count(), matching);
+            let count = values.count();
+            self.charge(count as u64 / FIELDS_PER_STEP)?;
+            return self.count(count, matching);
         }
         for value in values {
             self.charge(1)?;
@@ -97,21 +100,29 @@ impl Run<'_> {
     }
 
     /// The name of a field, in lower case.
-    fn folded<'t>(&self, name: &'t Text) -> Cow<'t, str> {
+    fn folded<'t>(&self, name: &'t Text) -> Checked<Cow<'t, str>> {
         match name.constant() {
             // It was folded when the script was compiled.
-            Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(self.expand(name).to_ascii_lowercase()),
+            Some(name) => Ok(Cow::Borrowed(name)),
+            None => Ok(Cow::Owned(self.expand(name)?.to_ascii_lowercase())),
         }
     }
 
-    fn folded_all<'t>(&self, names: &'t [Text]) -> Vec<Cow<'t, str>> {
+    /// Names of fields that are to be looked for, which costs by their number and that of the fields.
+    fn folded_all<'t>(&self, names: &'t [Text]) -> Checked<Vec<Cow<'t, str>>> {
+        let each = 1 + self.header.len() as u64 / FIELDS_PER_STEP;
+        self.charge((names.len() as u64).saturating_sub(1).saturating_mul(each))?;
         names.iter().map(|name| self.folded(name)).collect()
+    }
+
+    /// RFC 5228 §5.5
+    fn exists(&self, names: &[Text]) -> Checked<bool> {
+        Ok(self.folded_all(names)?.iter().all(|name| self.header.has(name)))
     }
 
     /// RFC 5228 §5.7
     fn header_test(&self, index: Option<Index>, names: &[Text], matching: &Matching) -> Checked<Found> {
-        let names = self.folded_all(names);
+        let names = self.folded_all(names)?;
         let fields = self.header.select(&names, index);
         self.any(fields.iter().map(|field| self.header.text(field)), matching, true)
     }
@@ -124,7 +135,7 @@ impl Run<'_> {
         names: &[Text],
         matching: &Matching,
     ) -> Checked<Found> {
-        let names = self.folded_all(names);
+        let names = self.folded_all(names)?;
         let mut fields = self.header.select(&names, index);
         fields.retain(|field| field::holds_addresses(field.name()));
         let mailboxes = fields.iter().flat_map(|field| self.header.mailboxes(field));
@@ -134,7 +145,7 @@ impl Run<'_> {
     /// RFC 5228 §5.4
     fn envelope(&self, part: AddressPart, names: &[Text], matching: &Matching) -> Checked<Found> {
         let mut values = Vec::new();
-        for name in self.expand_all(names) {
+        for name in self.expand_all(names)? {
             let address = match name.to_ascii_lowercase().as_str() {
                 "from" => match self.mail.sender {
                     // The null path is the empty text, whatever part is asked for.
@@ -157,11 +168,12 @@ impl Run<'_> {
         match transform {
             Transform::Raw => self.any(self.body.undecoded().map_err(unreadable)?.iter(), matching, false),
             Transform::Text => self.any(self.body.text().map_err(unreadable)?.iter(), matching, false),
-            Transform::Content(types) => self.content(&self.expand_all(types), matching),
+            Transform::Content(types) => self.content(&self.expand_all(types)?, matching),
         }
     }
 
     fn content(&self, types: &[String], matching: &Matching) -> Checked<Found> {
+        self.charge((types.len() * self.mail.tree.parts().len()) as u64 / FIELDS_PER_STEP)?;
         let parts = types.iter().flat_map(|wanted| self.body.parts_of_type(wanted));
         if matches!(matching.match_type, MatchType::Count(_)) {
             return self.count(parts.count(), matching);
@@ -177,7 +189,7 @@ impl Run<'_> {
 
     /// RFC 5260 §4
     fn date(&self, test: &DateTest) -> Checked<Found> {
-        let name = self.folded(&test.header);
+        let name = self.folded(&test.header)?;
         let names = [name];
         let index = test.index.unwrap_or(Index { number: 1, last: false });
         let fields = self.header.select(&names, Some(index));
@@ -208,19 +220,19 @@ impl Run<'_> {
     }
 
     fn date_part(&self, at: Timestamp, zone: i16, part: &Text, matching: &Matching) -> Checked<Found> {
-        let name = self.expand(part);
+        let name = self.expand(part)?;
         let part = DatePart::from_name(&name).ok_or_else(|| format!("a date has no part {name:?}"))?;
         self.one(part.print(at, zone), matching)
     }
 
     fn zone(&self, text: &Text) -> Checked<i16> {
-        let text = self.expand(text);
+        let text = self.expand(text)?;
         zone::parse(&text).ok_or_else(|| format!("{text:?} is no time zone, such as +0100"))
     }
 
     /// RFC 5229 §5
     fn string(&self, sources: &[Text], matching: &Matching) -> Checked<Found> {
-        let values: Vec<Value> = self.expand_all(sources).into_iter().map(Value::new).collect();
+        let values: Vec<Value> = self.expand_all(sources)?.into_iter().map(Value::new).collect();
         if matches!(matching.match_type, MatchType::Count(_)) {
             // An empty string counts for nothing.
             let count = values.iter().filter(|value| !value.as_str().is_empty()).count();
@@ -243,7 +255,8 @@ impl Run<'_> {
 
     /// RFC 5183 §4
     fn environment(&self, item: &Text, matching: &Matching) -> Checked<Found> {
-        match self.host.environment(&self.expand(item).to_ascii_lowercase()) {
+        self.charge_question()?;
+        match self.host.environment(&self.expand(item)?.to_ascii_lowercase()) {
             Some(value) => self.one(value, matching),
             None => Ok(Found::No),
         }
@@ -256,8 +269,8 @@ impl Run<'_> {
         capability: &Text,
         matching: &Matching,
     ) -> Checked<Found> {
-        let known = mailto::parse(&self.expand(method)).is_ok();
-        if !known || !self.expand(capability).eq_ignore_ascii_case("online") {
+        let known = mailto::parse(&self.expand(method)?).is_ok();
+        if !known || !self.expand(capability)?.eq_ignore_ascii_case("online") {
             return Ok(Found::No);
         }
         // RFC 5436 §2.3: whether somebody reads their mail now can't be known.
@@ -265,23 +278,34 @@ impl Run<'_> {
     }
 
     /// RFC 5490 §3.1
-    fn mailboxes_exist(&self, names: &[Text]) -> bool {
-        let exists = |name: String| MailboxName::new(&name).is_ok_and(|name| self.host.mailbox_exists(&name));
-        self.expand_all(names).into_iter().all(exists)
+    fn mailboxes_exist(&self, names: &[Text]) -> Checked<bool> {
+        for name in names {
+            self.charge_question()?;
+            let name = MailboxName::new(&self.expand(name)?);
+            if !name.is_ok_and(|name| self.host.mailbox_exists(&name)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// RFC 8579 §4
-    fn special_uses_exist(&self, mailbox: Option<&Text>, uses: &[Text]) -> bool {
-        let mailbox = match mailbox.map(|text| MailboxName::new(&self.expand(text))) {
-            Some(Err(_)) => return false,
+    fn special_uses_exist(&self, mailbox: Option<&Text>, uses: &[Text]) -> Checked<bool> {
+        let mailbox = match self.expand_optional(mailbox)?.map(|name| MailboxName::new(&name)) {
+            Some(Err(_)) => return Ok(false),
             Some(Ok(mailbox)) => Some(mailbox),
             None => None,
         };
-        let exists = |text: String| {
-            SpecialUse::from_attribute(&text)
+        for text in uses {
+            self.charge_question()?;
+            let special_use = SpecialUse::from_attribute(&self.expand(text)?);
+            if !special_use
                 .is_some_and(|special_use| self.host.special_use_exists(special_use, mailbox.as_ref()))
-        };
-        self.expand_all(uses).into_iter().all(exists)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// RFC 5235 §2: 0 is untested, 1 is clear, 10 or 100 is surely spam.
@@ -299,15 +323,15 @@ impl Run<'_> {
     fn duplicate(&mut self, duplicate: &program::Duplicate) -> Checked<bool> {
         const WEEK: u64 = 7 * 86_400;
         let id = match &duplicate.id {
-            program::DuplicateId::Given(id) => Some(self.expand(id)),
+            program::DuplicateId::Given(id) => Some(self.expand(id)?),
             program::DuplicateId::Header(name) => {
-                let name = self.expand(name).to_ascii_lowercase();
+                let name = self.expand(name)?.to_ascii_lowercase();
                 self.header.first_text(&name).map(str::to_owned)
             }
         };
         let seconds = duplicate.seconds.unwrap_or(WEEK).min(self.limits.duplicate_seconds);
         let Some(id) = id.filter(|_| seconds > 0) else { return Ok(false) };
-        let handle = duplicate.handle.as_ref().map(|handle| self.expand(handle));
+        let handle = self.expand_optional(duplicate.handle.as_ref())?;
         let id = DuplicateId { handle, id };
         let known = match self.looked_up.get(&id) {
             Some(known) => *known,
@@ -331,3 +355,6 @@ impl Run<'_> {
         Ok(known)
     }
 }
+
+/// Fields or parts that are passed over in the time of one step.
+const FIELDS_PER_STEP: u64 = 8;

@@ -1,6 +1,7 @@
 //! Vacation replies (RFC 5230): whether one is fit, and what it says.
 
 use super::{Checked, Run};
+use crate::compare::cut;
 use crate::compile::is_address_list;
 use crate::outcome::{Action, Vacation};
 use crate::{field, program};
@@ -12,11 +13,13 @@ impl Run<'_> {
             return Err("a vacation reply can be given once only".to_owned());
         }
         self.replied = true;
-        let from = vacation.from.as_ref().map(|text| self.expand(text));
+        let from = self.expand_optional(vacation.from.as_ref())?;
         if let Some(from) = from.as_ref().filter(|from| !is_address_list(from)) {
             return Err(format!("{from:?} is no list of mail addresses"));
         }
-        let to = match self.reply_to(vacation) {
+        let extra = self.expand_all(&vacation.addresses)?;
+        let extra: Vec<Address> = extra.iter().filter_map(|text| Address::parse(text.trim()).ok()).collect();
+        let to = match self.reply_to(&extra) {
             Ok(to) => to,
             Err(why) => {
                 self.note(format!("gives no vacation reply: {why}"));
@@ -24,14 +27,14 @@ impl Run<'_> {
             }
         };
         let subject = match &vacation.subject {
-            Some(subject) => self.expand(subject),
+            Some(subject) => self.expand(subject)?,
             // RFC 5230 §5.2
             None => format!("Auto: {}", self.header.first_text("subject").unwrap_or("your message")),
         };
         let (shortest, longest) = self.limits.vacation_seconds;
         const WEEK: u64 = 7 * 86_400;
         let handle = match &vacation.handle {
-            Some(handle) => format!("handle:{}", self.expand(handle)),
+            Some(handle) => format!("handle:{}", cut(&self.expand(handle)?, HANDLE_OCTETS)),
             None => format!("text:{}", vacation.fingerprint),
         };
         let note = format!("gives a vacation reply to {to}, unless it got one a short while ago");
@@ -45,7 +48,7 @@ impl Run<'_> {
             to,
             from,
             subject: field::one_line(&subject),
-            reason: self.expand(&vacation.reason),
+            reason: self.expand(&vacation.reason)?,
             mime: vacation.mime,
             handle,
             seconds: vacation.seconds.unwrap_or(WEEK).clamp(shortest, longest.max(shortest)),
@@ -57,7 +60,7 @@ impl Run<'_> {
     }
 
     /// To whom a reply goes, or why it goes to nobody (RFC 5230 §4.5, §4.6, RFC 3834 §2).
-    fn reply_to(&self, vacation: &program::Vacation) -> Result<Address, &'static str> {
+    fn reply_to(&self, extra: &[Address]) -> Result<Address, &'static str> {
         let sender = self.mail.sender.address().ok_or("the message has no sender")?;
         if is_machine(&sender.local) {
             return Err("the sender is a machine");
@@ -82,12 +85,10 @@ impl Run<'_> {
         if is_bulk || LIST_FIELDS.iter().any(|name| self.header.has(name)) {
             return Err("the message came by a mailing list");
         }
-        let extra = self.expand_all(&vacation.addresses);
-        let extra: Vec<Address> = extra.iter().filter_map(|text| Address::parse(text.trim()).ok()).collect();
         if extra.contains(sender) {
             return Err("the sender is the account itself");
         }
-        if !self.names_recipient(&extra) {
+        if !self.names_recipient(extra) {
             return Err("the message names none of the account's addresses");
         }
         Ok(sender.clone())
@@ -108,6 +109,9 @@ impl Run<'_> {
         })
     }
 }
+
+/// Octets of a handle that count.
+const HANDLE_OCTETS: usize = 200;
 
 /// Senders that no person reads replies of.
 fn is_machine(local: &LocalPart) -> bool {

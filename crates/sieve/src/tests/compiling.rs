@@ -206,6 +206,21 @@ fn limits() {
     );
 }
 
+/// What is told of a script is one line of bearable length, whatever the script says.
+#[test]
+fn messages_are_lines() {
+    let long = "x".repeat(50_000);
+    for script in [
+        format!("{long};"),
+        format!("keep :{long};"),
+        format!("require \"{long}\";"),
+        format!("redirect \"\n{long}\";"),
+    ] {
+        let error = compile(&script).map(drop).expect_err("no script");
+        assert!(error.message.chars().count() <= 301 && !error.message.contains(char::is_control), "{error}");
+    }
+}
+
 #[test]
 fn a_site_may_offer_less() {
     let less = Capabilities::all().without(Extension::Editheader);
