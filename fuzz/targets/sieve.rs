@@ -2,11 +2,12 @@
 //! and never loses a message by an error.
 #![no_main]
 
-use base::{Address, MailboxName, ReversePath, SpecialUse, Timestamp};
+use base::{Address, Domain, MailboxName, ReversePath, SpecialUse, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::{PACKET, choices};
-use sieve::{Action, Capabilities, DuplicateId, Host, Limits, Mail, NoScript, Outcome, Place, Script};
+use sieve::{Action, Capabilities, DuplicateId, Host, Limits, Mail, NoScript, Outcome, Place, Script, Stamp};
 use std::sync::Arc;
+use wire::dsn::Composed;
 use wire::mime::{Tree, header};
 
 /// A message for scripts that bring none.
@@ -83,6 +84,7 @@ fn check(outcome: &Outcome, limits: &Limits) {
         assert!(count(|action| matches!(action, Action::Keep { .. })) == 1, "lost by an error");
         assert!(outcome.duplicates.is_empty());
     }
+    let host = Domain::new("mx.example.com").expect("a domain");
     for action in &outcome.actions {
         match action {
             Action::Keep { header, .. }
@@ -95,6 +97,7 @@ fn check(outcome: &Outcome, limits: &Limits) {
             Action::Vacation(vacation) => {
                 assert!(!vacation.subject.contains(char::is_control));
                 assert!((limits.vacation_seconds.0..=limits.vacation_seconds.1).contains(&vacation.seconds));
+                check_mail(&vacation.compose(&vacation.to, stamp(&host)), !vacation.mime);
             }
             Action::Notify(notify) => {
                 assert!(!notify.subject.contains(char::is_control) && !notify.recipients.is_empty());
@@ -104,10 +107,35 @@ fn check(outcome: &Outcome, limits: &Limits) {
                         .iter()
                         .all(|(name, value)| !name.contains(':') && !value.contains(char::is_control))
                 );
+                check_mail(&notify.compose(&notify.recipients[0], stamp(&host)), true);
             }
-            Action::Reject { .. } => {}
+            Action::Reject { reason, .. } => {
+                let own = Address::parse("me@example.com").expect("an address");
+                check_mail(&sieve::compose_rejection(reason, MESSAGE, &own, &own, stamp(&host)), true);
+            }
         }
     }
+}
+
+fn stamp(host: &Domain) -> Stamp<'_> {
+    Stamp { host, date: Timestamp(1_172_498_400), id: "1.2" }
+}
+
+/// What is sent is lines of bearable length, whose header says what it must.
+fn check_mail(mail: &Composed, is_ours: bool) {
+    for line in mail.octets.split_inclusive(|b| *b == b'\n') {
+        assert!(
+            line.ends_with(b"\r\n") && !line[..line.len() - 2].contains(&b'\r'),
+            "{}",
+            mail.octets.escape_ascii()
+        );
+        assert!(!is_ours || line.len() <= 1000 || mail.smtputf8, "{}", mail.octets.escape_ascii());
+    }
+    for name in ["from", "to", "subject", "date", "message-id", "auto-submitted", "mime-version"] {
+        let count = header::fields(&mail.octets).filter(|field| field.is(name)).count();
+        assert_eq!(count, 1, "{name} in {}", mail.octets.escape_ascii());
+    }
+    assert!(header::get(&mail.octets, "bcc").is_none());
 }
 
 /// A host whose answers an input chooses.

@@ -38,6 +38,8 @@ pub(crate) fn holds_addresses(name: &str) -> bool {
 
 /// Octets of a line that are not passed where there is a blank to fold at (RFC 5322 §2.1.1).
 const LINE: usize = 78;
+/// Octets of a word that may stand in a line of its own (RFC 5322 §2.1.1: 998 in all).
+const LONGEST_WORD: usize = 900;
 
 /// A field with its line end: line ends in the value become blanks, what is not ASCII encoded words, long lines are
 /// folded.
@@ -45,7 +47,8 @@ pub(crate) fn print(name: &str, value: &str) -> Vec<u8> {
     let mut out = format!("{name}:").into_bytes();
     let mut line = out.len();
     let is_break = |c: char| c.is_ascii_control() || c == ' ';
-    let encoded = if value.is_ascii() { value.to_owned() } else { encoded_words(&one_line(value)) };
+    let fits = value.is_ascii() && value.split(is_break).all(|word| word.len() <= LONGEST_WORD);
+    let encoded = if fits { value.to_owned() } else { encoded_words(&one_line(value)) };
     for word in encoded.split(is_break).filter(|word| !word.is_empty()) {
         if line + 1 + word.len() > LINE && line > name.len() + 1 {
             out.extend_from_slice(b"\r\n");
@@ -66,7 +69,7 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// All of a text as encoded words (RFC 2047), each of whole characters and at most 75 octets long.
-fn encoded_words(text: &str) -> String {
+pub(crate) fn encoded_words(text: &str) -> String {
     const OCTETS: usize = 20;
     let mut out = String::new();
     let mut word = String::from("=?UTF-8?Q?");
@@ -89,4 +92,11 @@ fn encoded_words(text: &str) -> String {
         }
     }
     out + &word + "?="
+}
+
+/// A Message-ID that can be repeated in another mail.
+pub(crate) fn message_id(text: &str) -> Option<String> {
+    let text = text.trim();
+    let sound = text.len() < 250 && text.bytes().all(|b| b.is_ascii_graphic());
+    (sound && text.starts_with('<') && text.ends_with('>')).then(|| text.to_owned())
 }

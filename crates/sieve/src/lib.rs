@@ -8,6 +8,7 @@
 mod body;
 mod compare;
 mod compile;
+mod compose;
 mod error;
 mod extension;
 mod field;
@@ -26,11 +27,12 @@ mod text;
 mod zone;
 
 pub use compile::is_script_name;
+pub use compose::{Stamp, compose_rejection};
 pub use error::CompileError;
 pub use extension::{Capabilities, Extension};
 pub use host::{DuplicateId, Host, Mail, NoHost, NoScript, Place};
 pub use limits::Limits;
-pub use outcome::{Action, Header, Notify, Outcome, RunError, Seen, TraceLine, Vacation};
+pub use outcome::{Action, Header, Notify, Outcome, RunError, Seen, Sender, TraceLine, Vacation};
 
 /// A script that can be run, as often as there are messages. It can be shared by threads.
 pub struct Script {

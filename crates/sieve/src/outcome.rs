@@ -78,8 +78,8 @@ pub type Header = Option<Arc<[u8]>>;
 pub struct Vacation {
     /// The envelope's sender.
     pub to: Address,
-    /// The From field that the script wants, an address list that was checked.
-    pub from: Option<String>,
+    /// Who answers, if the script says so and it is one of the account's addresses.
+    pub from: Option<Sender>,
     /// The subject, as text.
     pub subject: String,
     /// The text; with `mime` a MIME entity, its header included.
@@ -94,6 +94,15 @@ pub struct Vacation {
     pub in_reply_to: Option<String>,
     /// The message's References and Message-ID, for References.
     pub references: Option<String>,
+}
+
+/// A sender as people see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sender {
+    /// The name, as text.
+    pub name: Option<String>,
+    /// The address.
+    pub address: Address,
 }
 
 /// A notification by mail (RFC 5436). Its envelope's sender must be empty if the message's was.

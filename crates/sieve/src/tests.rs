@@ -1,6 +1,7 @@
 //! One script, one message, what is decided: the helpers of all tests here.
 
 mod compiling;
+mod composing;
 mod extensions;
 mod hostile;
 mod language;

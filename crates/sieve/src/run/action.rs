@@ -1,6 +1,7 @@
 //! Actions, as they are decided.
 
 use super::{Checked, Run, unreadable};
+use crate::compare::cut;
 use crate::flags;
 use crate::outcome::{Action, Header, Notify};
 use crate::program::{self, DeleteHeader, FileInto, FlagChange, Modifier, Operation, Redirect};
@@ -247,7 +248,7 @@ impl Run<'_> {
             recipients: target.recipients,
             from,
             importance,
-            subject: field::one_line(&subject.unwrap_or_default()),
+            subject: cut(&field::one_line(&subject.unwrap_or_default()), SUBJECT_OCTETS).to_owned(),
             body: target.body.unwrap_or_default(),
             fields: target.fields,
         })))?;
@@ -259,6 +260,9 @@ impl Run<'_> {
         address == self.mail.recipient || self.mail.addresses.contains(address)
     }
 }
+
+/// Octets of a notification's subject.
+const SUBJECT_OCTETS: usize = 500;
 
 /// Fields that no script may add or remove (RFC 5293 §6): they stop loops, and tell what we ourselves found.
 fn is_fixed(name: &str) -> bool {

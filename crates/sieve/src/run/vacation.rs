@@ -3,9 +3,10 @@
 use super::{Checked, Run};
 use crate::compare::cut;
 use crate::compile::is_address_list;
-use crate::outcome::{Action, Vacation};
+use crate::outcome::{Action, Sender, Vacation};
 use crate::{field, program};
 use base::{Address, LocalPart};
+use wire::mime::address;
 
 impl Run<'_> {
     pub(super) fn vacation(&mut self, vacation: &program::Vacation) -> Checked<()> {
@@ -13,10 +14,13 @@ impl Run<'_> {
             return Err("a vacation reply can be given once only".to_owned());
         }
         self.replied = true;
-        let from = self.expand_optional(vacation.from.as_ref())?;
-        if let Some(from) = from.as_ref().filter(|from| !is_address_list(from)) {
-            return Err(format!("{from:?} is no list of mail addresses"));
-        }
+        let from = match self.expand_optional(vacation.from.as_ref())? {
+            Some(from) if !is_address_list(&from) => {
+                return Err(format!("{from:?} is no list of mail addresses"));
+            }
+            Some(from) => self.own_sender(&from),
+            None => None,
+        };
         let extra = self.expand_all(&vacation.addresses)?;
         let extra: Vec<Address> = extra.iter().filter_map(|text| Address::parse(text.trim()).ok()).collect();
         let to = match self.reply_to(&extra) {
@@ -38,25 +42,36 @@ impl Run<'_> {
             None => format!("text:{}", vacation.fingerprint),
         };
         let note = format!("gives a vacation reply to {to}, unless it got one a short while ago");
-        let message_id = self.header.first_text("message-id").map(field::one_line);
-        let references = self.header.first_text("references").map(field::one_line);
-        let references = match (references, &message_id) {
-            (Some(references), Some(id)) => Some(format!("{references} {id}")),
-            (references, id) => references.or_else(|| id.clone()),
-        };
+        let in_reply_to = self.header.first_text("message-id").and_then(field::message_id);
         self.add(Action::Vacation(Box::new(Vacation {
             to,
             from,
-            subject: field::one_line(&subject),
+            subject: cut(&field::one_line(&subject), SUBJECT_OCTETS).to_owned(),
             reason: self.expand(&vacation.reason)?,
             mime: vacation.mime,
             handle,
             seconds: vacation.seconds.unwrap_or(WEEK).clamp(shortest, longest.max(shortest)),
-            in_reply_to: message_id,
-            references,
+            references: self.references(in_reply_to.as_deref()),
+            in_reply_to,
         })))?;
         self.note(note);
         Ok(())
+    }
+
+    /// RFC 5322 §3.6.4: what the message refers to, the newest, and the message.
+    fn references(&self, message_id: Option<&str>) -> Option<String> {
+        let older = self.header.first_text("references").unwrap_or_default();
+        let older: Vec<String> = older.split_ascii_whitespace().filter_map(field::message_id).collect();
+        let newest = older.len().saturating_sub(REFERENCES);
+        let all: Vec<&str> = older[newest..].iter().map(String::as_str).chain(message_id).collect();
+        (!all.is_empty()).then(|| all.join(" "))
+    }
+
+    /// The first sender of a list, if it is the account's (RFC 5230 §4.3: others are passed over).
+    fn own_sender(&self, list: &str) -> Option<Sender> {
+        let mailbox = address::mailboxes(list.as_bytes()).into_iter().next()?;
+        let address = mailbox.to_address().filter(|address| self.is_own_address(address))?;
+        Some(Sender { name: mailbox.display_name(), address })
     }
 
     /// To whom a reply goes, or why it goes to nobody (RFC 5230 §4.5, §4.6, RFC 3834 §2).
@@ -110,6 +125,9 @@ impl Run<'_> {
     }
 }
 
+/// Octets of a subject, and earlier messages that are referred to.
+const SUBJECT_OCTETS: usize = 500;
+const REFERENCES: usize = 20;
 /// Octets of a handle that count.
 const HANDLE_OCTETS: usize = 200;
 
