@@ -1,8 +1,23 @@
 //! Header fields: names that are valid, and fields that a script adds.
 
+use base::Address;
+use wire::mime::address::{self, Entry};
+
 /// Whether a header field can have this name (RFC 5322 §3.6.8).
 pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 200 && name.bytes().all(|b| b.is_ascii_graphic() && b != b':')
+}
+
+/// One address to send to: `addr-spec`, or a name and an address in angle brackets (RFC 5228 §2.4.2.3).
+pub(crate) fn address(text: &str) -> Option<Address> {
+    let text = text.trim();
+    if let Ok(address) = Address::parse(text) {
+        return Some(address);
+    }
+    match address::parse(text.as_bytes()).as_slice() {
+        [Entry::Mailbox(mailbox)] if mailbox.route.is_none() && text.ends_with('>') => mailbox.to_address(),
+        _ => None,
+    }
 }
 
 /// Fields that hold addresses: the ones that the `address` test may look at (RFC 5228 §5.1).
@@ -41,16 +56,16 @@ const LINE: usize = 78;
 /// Octets of a word that may stand in a line of its own (RFC 5322 §2.1.1: 998 in all).
 const LONGEST_WORD: usize = 900;
 
-/// A field with its line end: line ends in the value become blanks, what is not ASCII encoded words, long lines are
-/// folded.
+/// A field with its line end: control characters in the value become blanks, what is not ASCII encoded words, long lines
+/// are folded at blanks, which stay.
 pub(crate) fn print(name: &str, value: &str) -> Vec<u8> {
+    let value = one_line(value);
+    let fits = value.is_ascii() && value.split(' ').all(|word| word.len() <= LONGEST_WORD);
+    let value = if fits { value } else { encoded_words(&value) };
     let mut out = format!("{name}:").into_bytes();
     let mut line = out.len();
-    let is_break = |c: char| c.is_ascii_control() || c == ' ';
-    let fits = value.is_ascii() && value.split(is_break).all(|word| word.len() <= LONGEST_WORD);
-    let encoded = if fits { value.to_owned() } else { encoded_words(&one_line(value)) };
-    for word in encoded.split(is_break).filter(|word| !word.is_empty()) {
-        if line + 1 + word.len() > LINE && line > name.len() + 1 {
+    for (at, word) in value.split(' ').enumerate() {
+        if line + 1 + word.len() > LINE && at > 0 && !word.is_empty() {
             out.extend_from_slice(b"\r\n");
             line = 0;
         }
@@ -62,10 +77,10 @@ pub(crate) fn print(name: &str, value: &str) -> Vec<u8> {
     out
 }
 
-/// A text without line ends and other control characters.
+/// A text without line ends and other control characters, nor blanks at its ends.
 pub(crate) fn one_line(text: &str) -> String {
     let parts: Vec<&str> = text.split(|c: char| c.is_control()).filter(|part| !part.is_empty()).collect();
-    parts.join(" ")
+    parts.join(" ").trim().to_owned()
 }
 
 /// All of a text as encoded words (RFC 2047), each of whole characters and at most 75 octets long.

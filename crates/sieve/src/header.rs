@@ -70,6 +70,11 @@ impl Mailbox {
         Mailbox { detail: Some(Value::default()), ..Mailbox::new("", "") }
     }
 
+    /// Whether it is the null path.
+    pub(crate) fn is_null(&self) -> bool {
+        self.all.as_str().is_empty()
+    }
+
     /// Whether this is an address of ours: case does not count.
     pub(crate) fn is(&self, address: &Address) -> bool {
         self.local.as_str().eq_ignore_ascii_case(address.local.as_str())

@@ -41,7 +41,9 @@ pub(crate) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(crate) fn new(text: &'a str, string_octets: usize) -> Self {
-        Lexer { text, at: 0, string_octets }
+        // Some editors begin a file with a byte order mark.
+        let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        Lexer { text, at, string_octets }
     }
 
     /// The next token and where it begins.

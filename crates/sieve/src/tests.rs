@@ -96,6 +96,13 @@ fn check_test_with(host: &dyn Host, require: &str, test: &str, message: &str, ex
     assert_eq!(lines(&outcome), [expected], "{test}");
 }
 
+/// Scripts are compiled once and run by many threads.
+#[test]
+fn scripts_can_be_shared() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&compile("keep;").unwrap());
+}
+
 /// A host that knows what its fields say.
 #[derive(Default)]
 struct Known {

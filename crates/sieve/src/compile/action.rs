@@ -8,7 +8,7 @@ use crate::extension::Extension;
 use crate::field;
 use crate::program::{DeleteHeader, FileInto, FlagChange, Modifier, Notify, Operation, Redirect, Vacation};
 use crate::text::Text;
-use base::{Address, MailboxName};
+use base::MailboxName;
 use wire::mime::address;
 
 impl Compiler<'_> {
@@ -96,7 +96,7 @@ impl Compiler<'_> {
         let written = arguments.string("the address")?;
         let address = self.text(written)?;
         if let Some(text) = address.constant()
-            && Address::parse(text.trim()).is_err()
+            && field::address(text).is_none()
         {
             return Err(Fault::new(written.1, format!("{text:?} is no mail address (name@domain)")));
         }

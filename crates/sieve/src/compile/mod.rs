@@ -3,6 +3,7 @@
 
 mod action;
 mod arguments;
+mod extension;
 mod matching;
 mod test;
 

@@ -70,7 +70,7 @@ impl Run<'_> {
 
     fn redirect(&mut self, redirect: &Redirect) -> Checked<()> {
         let text = self.expand(&redirect.address)?;
-        let address = Address::parse(text.trim()).map_err(|_| format!("{text:?} is no mail address"))?;
+        let address = field::address(&text).ok_or_else(|| format!("{text:?} is no mail address"))?;
         if self.filing.count(|action| matches!(action, Action::Redirect { .. })) >= self.limits.redirects {
             return Err(format!("too many redirects: {} at most", self.limits.redirects));
         }
@@ -216,7 +216,7 @@ impl Run<'_> {
     /// RFC 5435 §3, RFC 5436 §2
     fn notify(&mut self, notify: &program::Notify) -> Checked<()> {
         let method = self.expand(&notify.method)?;
-        let target = mailto::parse(&method)?;
+        let mut target = mailto::parse(&method)?;
         for option in self.expand_all(&notify.options)? {
             // RFC 5435 §3.5: mailto has none, but what is given must look like one.
             if !option.split_once('=').is_some_and(|(name, _)| is_option_name(name)) {
@@ -225,6 +225,11 @@ impl Run<'_> {
         }
         if self.is_automatic() {
             self.note("sends no notification: the message was sent by a machine");
+            return Ok(());
+        }
+        // RFC 5436 §2.7: nobody is told twice.
+        target.recipients.retain(|address| !self.filing.notifies(address));
+        if target.recipients.is_empty() {
             return Ok(());
         }
         if self.filing.count(|action| matches!(action, Action::Notify(_))) >= self.limits.notifications {
@@ -241,7 +246,7 @@ impl Run<'_> {
         let subject =
             message.or(target.subject).or_else(|| self.header.first_text("subject").map(str::to_owned));
         let from = self.expand_optional(notify.from.as_ref())?;
-        let from = from.and_then(|text| Address::parse(text.trim()).ok());
+        let from = from.and_then(|text| field::address(&text));
         let from = from.filter(|address| self.is_own_address(address));
         let to: Vec<String> = target.recipients.iter().map(Address::to_string).collect();
         self.add(Action::Notify(Box::new(Notify {
@@ -257,8 +262,13 @@ impl Run<'_> {
     }
 
     pub(super) fn is_own_address(&self, address: &Address) -> bool {
-        address == self.mail.recipient || self.mail.addresses.contains(address)
+        std::iter::once(self.mail.recipient).chain(self.mail.addresses).any(|own| is_same(own, address))
     }
+}
+
+/// Whether two addresses are one mailbox of ours, where case does not count.
+pub(super) fn is_same(a: &Address, b: &Address) -> bool {
+    a.host == b.host && a.local.folded() == b.local.folded()
 }
 
 /// Octets of a notification's subject.

@@ -1,7 +1,7 @@
 //! What was decided so far: actions that may be together, each place once.
 
 use crate::outcome::{Action, Header};
-use base::{Flags, MailboxName};
+use base::{Address, Flags, MailboxName};
 
 /// The actions of a run.
 pub(super) struct Filing {
@@ -60,6 +60,13 @@ impl Filing {
         self.actions.iter().filter(|action| of(action)).count()
     }
 
+    /// Whether somebody is notified already.
+    pub(super) fn notifies(&self, address: &Address) -> bool {
+        self.actions
+            .iter()
+            .any(|action| matches!(action, Action::Notify(notify) if notify.recipients.contains(address)))
+    }
+
     /// Adds an action; one for the same place as an earlier one changes that (RFC 5228 §2.10.3): the last flags count
     /// (RFC 5232 §3).
     pub(super) fn push(&mut self, action: Action) {
@@ -103,17 +110,19 @@ impl Filing {
 fn same_place(a: &Action, b: &Action) -> bool {
     match (a, b) {
         (Action::Redirect { address: a, .. }, Action::Redirect { address: b, .. }) => a == b,
-        // Into a special use it goes where the host finds it, which may be elsewhere.
-        (Action::FileInto { special_use: a, .. }, Action::FileInto { special_use: b, .. }) if a != b => false,
+        (
+            Action::FileInto { mailbox, special_use: Some(special_use), .. },
+            Action::FileInto { mailbox: other, special_use: Some(other_use), .. },
+        ) => (mailbox, special_use) == (other, other_use),
         _ => mailbox(a).is_some_and(|place| mailbox(b) == Some(place)),
     }
 }
 
-/// The mailbox that an action stores into. To keep is to store in INBOX.
+/// The mailbox that an action surely stores into. To keep is to store in INBOX; a special use is where the host finds it.
 fn mailbox(action: &Action) -> Option<MailboxName> {
     match action {
         Action::Keep { .. } => Some(MailboxName::inbox()),
-        Action::FileInto { mailbox, .. } => Some(mailbox.clone()),
+        Action::FileInto { mailbox, special_use: None, .. } => Some(mailbox.clone()),
         _ => None,
     }
 }

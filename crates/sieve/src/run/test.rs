@@ -95,6 +95,23 @@ impl Run<'_> {
         Ok(Found::No)
     }
 
+    /// A part of mailboxes; `:count` counts the mailboxes, whatever parts they have (RFC 5231 §4.2).
+    fn any_mailbox<'v>(
+        &self,
+        mailboxes: impl Iterator<Item = &'v Mailbox>,
+        part: AddressPart,
+        matching: &Matching,
+    ) -> Checked<Found> {
+        match matching.match_type {
+            MatchType::Count(_) => {
+                let count = mailboxes.filter(|mailbox| !mailbox.is_null()).count();
+                self.charge(count as u64 / FIELDS_PER_STEP)?;
+                self.count(count, matching)
+            }
+            _ => self.any(mailboxes.filter_map(|mailbox| mailbox.part(part)), matching, true),
+        }
+    }
+
     fn count(&self, count: usize, matching: &Matching) -> Checked<Found> {
         self.compare(&Value::new(count.to_string()), matching, false)
     }
@@ -139,7 +156,7 @@ impl Run<'_> {
         let mut fields = self.header.select(&names, index);
         fields.retain(|field| field::holds_addresses(field.name()));
         let mailboxes = fields.iter().flat_map(|field| self.header.mailboxes(field));
-        self.any(mailboxes.filter_map(|mailbox| mailbox.part(part)), matching, true)
+        self.any_mailbox(mailboxes, part, matching)
     }
 
     /// RFC 5228 §5.4
@@ -160,7 +177,7 @@ impl Run<'_> {
             };
             values.push(Mailbox::new(address.local.as_str(), &address.host.to_string()));
         }
-        self.any(values.iter().filter_map(|mailbox| mailbox.part(part)), matching, true)
+        self.any_mailbox(values.iter(), part, matching)
     }
 
     /// RFC 5173. Its matches set no match variables (§6).

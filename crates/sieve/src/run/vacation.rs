@@ -1,5 +1,6 @@
 //! Vacation replies (RFC 5230): whether one is fit, and what it says.
 
+use super::action::is_same;
 use super::{Checked, Run};
 use crate::compare::cut;
 use crate::compile::is_address_list;
@@ -22,7 +23,7 @@ impl Run<'_> {
             None => None,
         };
         let extra = self.expand_all(&vacation.addresses)?;
-        let extra: Vec<Address> = extra.iter().filter_map(|text| Address::parse(text.trim()).ok()).collect();
+        let extra: Vec<Address> = extra.iter().filter_map(|text| field::address(text)).collect();
         let to = match self.reply_to(&extra) {
             Ok(to) => to,
             Err(why) => {
@@ -100,7 +101,7 @@ impl Run<'_> {
         if is_bulk || LIST_FIELDS.iter().any(|name| self.header.has(name)) {
             return Err("the message came by a mailing list");
         }
-        if extra.contains(sender) {
+        if extra.iter().any(|own| is_same(own, sender)) {
             return Err("the sender is the account itself");
         }
         if !self.names_recipient(extra) {

@@ -56,6 +56,19 @@ fn names_and_arguments() {
     check("redirect \"a@b\" :copy;", 1, 16, "tags come before other arguments, \":copy\" does not");
     check("keep :frob;", 1, 6, "\"keep\" knows no \":frob\"");
     check("redirect \"frob\";", 1, 10, "\"frob\" is no mail address (name@domain)");
+    check(
+        "redirect \"a@b.example, c@d.example\";",
+        1,
+        10,
+        "\"a@b.example, c@d.example\" is no mail address (name@domain)",
+    );
+    check("redirect \"all: a@b.example;\";", 1, 10, "\"all: a@b.example;\" is no mail address (name@domain)");
+    check(
+        "redirect \"<@x.example:a@b.example>\";",
+        1,
+        10,
+        "\"<@x.example:a@b.example>\" is no mail address (name@domain)",
+    );
     check("if size 100 { }", 1, 4, "\"size\" needs \":over\" or \":under\"");
     check(
         "require \"editheader\"; addheader \"a b\" \"x\";",

@@ -298,7 +298,7 @@ fn changed_headers() {
     check("", "");
     check(
         "addheader \"X-New\" \"a  value\";",
-        "X-New: a value\nReceived: a\nX-Hello: one\nSubject: old\nX-Hello: two\n folded\nX-Hello: three\n\n",
+        "X-New: a  value\nReceived: a\nX-Hello: one\nSubject: old\nX-Hello: two\n folded\nX-Hello: three\n\n",
     );
     check(
         "deleteheader \"x-hello\"; addheader :last \"X-New\" \"v\";",

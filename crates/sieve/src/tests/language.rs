@@ -7,6 +7,7 @@ use crate::{Limits, NoHost};
 fn keep_is_implicit() {
     for (script, expected) in [
         ("", &["implicit keep"][..]),
+        ("\u{feff}discard;", &[]),
         ("# nothing\n/* to\n do */", &["implicit keep"]),
         ("keep;", &["keep"]),
         ("discard;", &[]),
@@ -16,6 +17,7 @@ fn keep_is_implicit() {
         ("require \"fileinto\"; fileinto \"a\"; keep;", &["fileinto \"a\"", "keep"]),
         ("require [\"fileinto\", \"copy\"]; fileinto :copy \"a\";", &["fileinto \"a\"", "implicit keep"]),
         ("redirect \"a@example.com\";", &["redirect a@example.com"]),
+        ("redirect \" \\\"Some, One\\\" <a@example.com>\";", &["redirect a@example.com"]),
         ("require \"copy\"; redirect :copy \"a@example.com\";", &["redirect a@example.com", "implicit keep"]),
     ] {
         check(script, expected);
@@ -33,6 +35,11 @@ fn each_place_once() {
             &["fileinto \"a\"", "fileinto \"A\""],
         ),
         ("redirect \"a@example.com\"; redirect \"a@EXAMPLE.com\";", &["redirect a@example.com"]),
+        // Where the special use is may be elsewhere.
+        (
+            "require [\"fileinto\", \"special-use\"]; fileinto :specialuse \"\\\\Junk\" \"INBOX\"; keep;",
+            &["fileinto \"INBOX\" :specialuse \\Junk", "keep"],
+        ),
         // RFC 5232 §3: the last flags count.
         (
             "require [\"fileinto\", \"imap4flags\"]; fileinto :flags \"x\" \"a\"; fileinto :flags \"y\" \"a\";",
@@ -120,7 +127,8 @@ fn headers_are_decoded() {
 #[test]
 fn envelopes() {
     let check_from = |test: &str, from: &str, expected: bool| {
-        let script = format!("require [\"envelope\", \"subaddress\"]; if {test} {{ discard; }}");
+        let script =
+            format!("require [\"envelope\", \"subaddress\", \"relational\"]; if {test} {{ discard; }}");
         let outcome = super::run_on(&script, MESSAGE, from, &NoHost, &Limits::default());
         assert_eq!(outcome.actions.is_empty(), expected, "{test} of {from:?}");
     };
@@ -130,6 +138,9 @@ fn envelopes() {
     check_from("envelope :localpart \"to\" \"coyote\"", "", true);
     check_from("envelope :is \"from\" \"\"", "", true);
     check_from("envelope :domain :is \"from\" \"\"", "", true);
+    // RFC 5231 §4.2
+    check_from("envelope :count \"eq\" \"from\" \"0\"", "", true);
+    check_from("envelope :count \"eq\" [\"from\", \"to\"] \"2\"", "tim@example.com", true);
     check_from("envelope :detail :is \"from\" \"lists\"", "tim+lists@example.com", true);
 }
 

@@ -68,7 +68,7 @@ fn vacation_answers_people_only() {
         "MAILER-DAEMON@example.com",
         "owner-list@example.com",
         "list-request@example.com",
-        "coyote@desert.example.org",
+        "Coyote@desert.example.org",
         "noreply@example.com",
     ] {
         check_from(from, personal, vacation, &none);
@@ -153,6 +153,16 @@ fn notifications() {
         &format!("Auto-Submitted: auto-generated\n{knitting}"),
         "notify \"mailto:a@example.com\";",
         &["implicit keep"],
+    );
+    // RFC 5436 §2.7: the same address is told once.
+    check(
+        knitting,
+        "notify \"mailto:a@example.com\"; notify \"mailto:a@example.com,b@example.com?subject=x\"; notify \"mailto:b@example.com\";",
+        &[
+            "notify a@example.com 2 \"[Knitting] A new sweater\"",
+            "notify b@example.com 2 \"x\"",
+            "implicit keep",
+        ],
     );
     let methods = |methods: &str, valid: bool| {
         check(
