@@ -80,6 +80,11 @@ fn check(outcome: &Outcome, limits: &Limits) {
     assert!(count(|action| matches!(action, Action::Vacation(_))) <= 1);
     assert!(count(|action| matches!(action, Action::Keep { .. })) <= 1);
     assert!(outcome.trace.len() <= limits.trace_lines);
+    let told =
+        outcome.error.iter().map(|error| &error.message).chain(outcome.trace.iter().map(|line| &line.text));
+    for text in told {
+        assert!(text.chars().count() <= 301 && !text.contains(char::is_control), "{text:?}");
+    }
     if outcome.error.is_some() {
         assert!(count(|action| matches!(action, Action::Keep { .. })) == 1, "lost by an error");
         assert!(outcome.duplicates.is_empty());

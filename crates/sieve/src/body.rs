@@ -1,8 +1,9 @@
 //! The body as `body` tests see it (RFC 5173). Each part is decoded at most once.
 
+use crate::Limits;
 use crate::compare::Value;
 use base::Octets;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::ops::Range;
 use wire::mime::{Decoder, Encoding, Kind, Part, PartId, Tree, charset, html_text};
@@ -11,8 +12,10 @@ use wire::mime::{Decoder, Encoding, Kind, Part, PartId, Tree, charset, html_text
 pub(crate) struct BodyView<'a> {
     tree: &'a Tree,
     raw: &'a dyn Octets,
-    /// Octets that are looked at, in each part.
-    octets: usize,
+    limits: &'a Limits,
+    /// Octets of `Limits::body_octets` that are left for each of the two ways of looking at parts.
+    left_for_text: Cell<usize>,
+    left_for_content: Cell<usize>,
     undecoded: OnceCell<Vec<Value>>,
     text: OnceCell<Vec<Value>>,
     /// What each part shows to `:content`.
@@ -20,9 +23,17 @@ pub(crate) struct BodyView<'a> {
 }
 
 impl<'a> BodyView<'a> {
-    pub(crate) fn new(tree: &'a Tree, raw: &'a dyn Octets, octets: usize) -> Self {
-        let parts = tree.parts().iter().map(|_| OnceCell::new()).collect();
-        BodyView { tree, raw, octets, undecoded: OnceCell::new(), text: OnceCell::new(), parts }
+    pub(crate) fn new(tree: &'a Tree, raw: &'a dyn Octets, limits: &'a Limits) -> Self {
+        BodyView {
+            tree,
+            raw,
+            limits,
+            left_for_text: Cell::new(limits.body_octets),
+            left_for_content: Cell::new(limits.body_octets),
+            undecoded: OnceCell::new(),
+            text: OnceCell::new(),
+            parts: tree.parts().iter().map(|_| OnceCell::new()).collect(),
+        }
     }
 
     /// The body as it stands (§5.1).
@@ -31,7 +42,7 @@ impl<'a> BodyView<'a> {
     /// Those of reading the message, as for the others.
     pub(crate) fn undecoded(&self) -> io::Result<&[Value]> {
         cached(&self.undecoded, || {
-            let octets = self.read(self.tree.root().body())?;
+            let octets = self.read(self.tree.root().body(), &Cell::new(self.limits.body_octets))?;
             Ok(vec![Value::new(charset::guess(&octets))])
         })
     }
@@ -44,7 +55,7 @@ impl<'a> BodyView<'a> {
                 // A multipart that could not be taken apart is shown as text.
                 let shown = part.content_type.kind == "text" || part.content_type.kind == "multipart";
                 if part.kind == Kind::Leaf && shown {
-                    let text = self.decoded(part)?;
+                    let text = self.decoded(part, &self.left_for_text)?;
                     let is_html = part.content_type.is("text", "html");
                     texts.push(Value::new(if is_html { html_text(&text) } else { text }));
                 }
@@ -74,10 +85,13 @@ impl<'a> BodyView<'a> {
             return Ok(&[]);
         };
         cached(cell, || match part.kind {
-            Kind::Leaf => Ok(vec![Value::new(self.decoded(part)?)]),
+            Kind::Leaf => Ok(vec![Value::new(self.decoded(part, &self.left_for_content)?)]),
             Kind::Message => {
                 let header = self.tree.embedded(id).and_then(|id| self.tree.get(id)).map(Part::header);
-                let octets = header.map(|range| self.read(range)).transpose()?.unwrap_or_default();
+                let octets = header
+                    .map(|range| self.read(range, &self.left_for_content))
+                    .transpose()?
+                    .unwrap_or_default();
                 Ok(vec![Value::new(charset::guess(&octets))])
             }
             Kind::Multipart => self.between(id, part),
@@ -90,8 +104,8 @@ impl<'a> BodyView<'a> {
         let body = part.body();
         let first = children.first().map_or(body.end, |child| child.whole().start);
         let last = children.last().map_or(body.end, |child| child.whole().end);
-        let prologue = self.read(body.start..first)?;
-        let epilogue = self.read(last..body.end)?;
+        let prologue = self.read(body.start..first, &self.left_for_content)?;
+        let epilogue = self.read(last..body.end, &self.left_for_content)?;
         let boundary = format!("--{}", part.content_type.get("boundary").unwrap_or_default()).into_bytes();
         let is_delimiter = |line: &[u8]| line.starts_with(&boundary);
         let lines = |octets: &[u8]| -> Vec<u8> {
@@ -105,8 +119,8 @@ impl<'a> BodyView<'a> {
         Ok([prologue, epilogue].iter().map(|octets| Value::new(charset::guess(&lines(octets)))).collect())
     }
 
-    fn decoded(&self, part: &Part) -> io::Result<String> {
-        let raw = self.read(part.body())?;
+    fn decoded(&self, part: &Part, left: &Cell<usize>) -> io::Result<String> {
+        let raw = self.read(part.body(), left)?;
         let mut out = Vec::new();
         let is_text = part.content_type.kind == "text";
         let mut decoder =
@@ -118,10 +132,12 @@ impl<'a> BodyView<'a> {
     }
 
     /// The beginning of a range, as much as is looked at.
-    fn read(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        let end = range.end.min(range.start.saturating_add(self.octets as u64));
+    fn read(&self, range: Range<u64>, left: &Cell<usize>) -> io::Result<Vec<u8>> {
+        let most = self.limits.part_octets.min(left.get());
+        let end = range.end.min(range.start.saturating_add(most as u64)).max(range.start);
         let mut out = Vec::new();
-        self.raw.read(range.start..end.max(range.start), &mut out)?;
+        self.raw.read(range.start..end, &mut out)?;
+        left.set(left.get().saturating_sub(out.len()));
         Ok(out)
     }
 }

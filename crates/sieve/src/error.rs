@@ -50,8 +50,8 @@ impl Fault {
     }
 }
 
-/// A fault may name what the script says, which may be long.
-fn shorten(message: String) -> String {
+/// What is told of a script may repeat what it says, which may be long.
+pub(crate) fn shorten(message: String) -> String {
     const CHARACTERS: usize = 300;
     match message.char_indices().nth(CHARACTERS) {
         Some((end, _)) => format!("{}…", &message[..end]),

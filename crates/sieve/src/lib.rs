@@ -34,6 +34,9 @@ pub use host::{DuplicateId, Host, Mail, NoHost, NoScript, Place};
 pub use limits::Limits;
 pub use outcome::{Action, Header, Notify, Outcome, RunError, Seen, Sender, TraceLine, Vacation};
 
+/// The methods of `notify`: what ManageSieve announces as `NOTIFY` (RFC 5804 §1.7).
+pub const NOTIFY_METHODS: [&str; 1] = ["mailto"];
+
 /// A script that can be run, as often as there are messages. It can be shared by threads.
 pub struct Script {
     program: compile::Program,

@@ -21,7 +21,9 @@ pub struct Limits {
     /// Steps of one run, included scripts too: a command, a test or a comparison costs one, long texts and questions to
     /// the host cost more. A step takes some tens of nanoseconds.
     pub steps: u64,
-    /// Octets of a message's body that tests look at, in each part.
+    /// Octets of one part of a message's body that tests look at; of the whole, where it is not taken apart.
+    pub part_octets: usize,
+    /// Octets of all parts that tests look at.
     pub body_octets: usize,
     /// Variables of one script, and global ones of a run (RFC 5229 §6 asks for 128 at least).
     pub variables: usize,
@@ -63,6 +65,7 @@ impl Default for Limits {
             regexes: 200,
             regex_text_octets: 8 * 1024,
             steps: 1_000_000,
+            part_octets: 1024 * 1024,
             body_octets: 4 * 1024 * 1024,
             variables: 256,
             variable_octets: 16 * 1024,

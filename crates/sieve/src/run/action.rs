@@ -1,10 +1,9 @@
 //! Actions, as they are decided.
 
 use super::{Checked, Run, unreadable};
-use crate::compare::cut;
 use crate::flags;
-use crate::outcome::{Action, Header, Notify};
-use crate::program::{self, DeleteHeader, FileInto, FlagChange, Modifier, Operation, Redirect};
+use crate::outcome::{Action, Header};
+use crate::program::{DeleteHeader, FileInto, FlagChange, Modifier, Operation, Redirect};
 use crate::text::{Text, Variable};
 use crate::{field, mailto};
 use base::{Address, Flags, MailboxName, SpecialUse};
@@ -213,54 +212,6 @@ impl Run<'_> {
         }
     }
 
-    /// RFC 5435 §3, RFC 5436 §2
-    fn notify(&mut self, notify: &program::Notify) -> Checked<()> {
-        let method = self.expand(&notify.method)?;
-        let mut target = mailto::parse(&method)?;
-        for option in self.expand_all(&notify.options)? {
-            // RFC 5435 §3.5: mailto has none, but what is given must look like one.
-            if !option.split_once('=').is_some_and(|(name, _)| is_option_name(name)) {
-                return Err(format!("{option:?} is no option: name=value"));
-            }
-        }
-        if self.is_automatic() {
-            self.note("sends no notification: the message was sent by a machine");
-            return Ok(());
-        }
-        // RFC 5436 §2.7: nobody is told twice.
-        target.recipients.retain(|address| !self.filing.notifies(address));
-        if target.recipients.is_empty() {
-            return Ok(());
-        }
-        if self.filing.count(|action| matches!(action, Action::Notify(_))) >= self.limits.notifications {
-            return Err(format!("too many notifications: {} at most", self.limits.notifications));
-        }
-        let importance = self.expand_optional(notify.importance.as_ref())?;
-        let importance = match importance.as_deref() {
-            None | Some("2") => 2,
-            Some("1") => 1,
-            Some("3") => 3,
-            Some(other) => return Err(format!("{other:?} is no importance: 1, 2 or 3")),
-        };
-        let message = self.expand_optional(notify.message.as_ref())?;
-        let subject =
-            message.or(target.subject).or_else(|| self.header.first_text("subject").map(str::to_owned));
-        let from = self.expand_optional(notify.from.as_ref())?;
-        let from = from.and_then(|text| field::address(&text));
-        let from = from.filter(|address| self.is_own_address(address));
-        let to: Vec<String> = target.recipients.iter().map(Address::to_string).collect();
-        self.add(Action::Notify(Box::new(Notify {
-            recipients: target.recipients,
-            from,
-            importance,
-            subject: cut(&field::one_line(&subject.unwrap_or_default()), SUBJECT_OCTETS).to_owned(),
-            body: target.body.unwrap_or_default(),
-            fields: target.fields,
-        })))?;
-        self.note(format!("notifies {}", to.join(", ")));
-        Ok(())
-    }
-
     pub(super) fn is_own_address(&self, address: &Address) -> bool {
         std::iter::once(self.mail.recipient).chain(self.mail.addresses).any(|own| is_same(own, address))
     }
@@ -271,19 +222,11 @@ pub(super) fn is_same(a: &Address, b: &Address) -> bool {
     a.host == b.host && a.local.folded() == b.local.folded()
 }
 
-/// Octets of a notification's subject.
-const SUBJECT_OCTETS: usize = 500;
-
 /// Fields that no script may add or remove (RFC 5293 §6): they stop loops, and tell what we ourselves found.
 fn is_fixed(name: &str) -> bool {
     ["received", "auto-submitted", "authentication-results"]
         .iter()
         .any(|fixed| fixed.eq_ignore_ascii_case(name))
-}
-
-fn is_option_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
 }
 
 /// RFC 5229 §4.1

@@ -2,16 +2,18 @@
 
 mod action;
 mod filing;
+mod notify;
 mod test;
 mod vacation;
 mod values;
 
 use crate::body::BodyView;
+use crate::error::shorten;
 use crate::header::HeaderView;
 use crate::host::{DuplicateId, Host, Mail, NoScript, Place};
 use crate::outcome::{Outcome, RunError, Seen, TraceLine};
 use crate::program::{Block, Include, Operation};
-use crate::{Limits, Script, flags};
+use crate::{Limits, Script, field, flags};
 use base::Flags;
 use filing::Filing;
 use std::cell::Cell;
@@ -26,6 +28,7 @@ pub(crate) fn run(scripts: &[(&str, &Script)], mail: &Mail<'_>, host: &dyn Host,
     };
     for (name, script) in scripts {
         run.script_name = (*name).to_owned();
+        run.replied = false;
         if let Some(flags) = run.filing.begin_script() {
             run.flags = flags.names().collect::<Vec<_>>().join(" ");
         }
@@ -66,7 +69,7 @@ struct Run<'a> {
     filing: Filing,
     header_edits: usize,
     header_added: usize,
-    /// Whether a vacation reply was decided on, one way or the other.
+    /// Whether the current script decided on a vacation reply, one way or the other.
     replied: bool,
     /// Scripts that are being included, outermost first.
     including: Vec<(Place, String)>,
@@ -97,7 +100,7 @@ impl<'a> Run<'a> {
             host,
             limits,
             header: HeaderView::read(mail.tree, mail.raw)?,
-            body: BodyView::new(mail.tree, mail.raw, limits.body_octets),
+            body: BodyView::new(mail.tree, mail.raw, limits),
             steps: Cell::new(0),
             script_name: String::new(),
             frame: Frame::default(),
@@ -160,7 +163,7 @@ impl<'a> Run<'a> {
             Operation::Include(include) => return self.include(include),
             Operation::Error(message) => {
                 let message = self.expand(message)?;
-                return Err(format!("the script says: {message}"));
+                return Err(format!("the script says: {}", field::one_line(&message)));
             }
             action => self.action(action)?,
         }
@@ -207,8 +210,11 @@ impl<'a> Run<'a> {
 
     fn note(&mut self, text: impl Into<String>) {
         if self.trace.len() < self.limits.trace_lines {
-            let line =
-                TraceLine { script: self.script_name.clone(), line: self.frame.line, text: text.into() };
+            let line = TraceLine {
+                script: self.script_name.clone(),
+                line: self.frame.line,
+                text: shorten(text.into()),
+            };
             self.trace.push(line);
         }
     }
@@ -216,7 +222,11 @@ impl<'a> Run<'a> {
     /// RFC 5228 §2.10.6
     fn fail(&mut self, message: String) {
         self.note(format!("stopped by an error, the message is kept: {message}"));
-        self.error = Some(RunError { script: self.script_name.clone(), line: self.frame.line, message });
+        self.error = Some(RunError {
+            script: self.script_name.clone(),
+            line: self.frame.line,
+            message: shorten(message),
+        });
         self.duplicates.clear();
         self.filing.fail();
     }

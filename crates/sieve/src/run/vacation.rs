@@ -11,10 +11,13 @@ use wire::mime::address;
 
 impl Run<'_> {
     pub(super) fn vacation(&mut self, vacation: &program::Vacation) -> Checked<()> {
-        if self.filing.count(|action| matches!(action, Action::Vacation(_))) > 0 || self.replied {
+        if std::mem::replace(&mut self.replied, true) {
             return Err("a vacation reply can be given once only".to_owned());
         }
-        self.replied = true;
+        if self.filing.count(|action| matches!(action, Action::Vacation(_))) > 0 {
+            self.note("gives no vacation reply: a script before gives one");
+            return Ok(());
+        }
         let from = match self.expand_optional(vacation.from.as_ref())? {
             Some(from) if !is_address_list(&from) => {
                 return Err(format!("{from:?} is no list of mail addresses"));

@@ -232,6 +232,14 @@ fn messages_are_lines() {
         let error = compile(&script).map(drop).expect_err("no script");
         assert!(error.message.chars().count() <= 301 && !error.message.contains(char::is_control), "{error}");
     }
+    let script = format!("require \"variables\"; set \"a\" \"\n{long}\"; redirect \"${{a}}\";");
+    let outcome = super::run_on(&script, "\n", "", &crate::NoHost, &Limits::default());
+    let told = outcome
+        .error
+        .map(|error| error.message)
+        .into_iter()
+        .chain(outcome.trace.into_iter().map(|line| line.text));
+    assert!(told.into_iter().all(|text| text.chars().count() <= 301 && !text.contains(char::is_control)));
 }
 
 #[test]

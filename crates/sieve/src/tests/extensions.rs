@@ -204,6 +204,27 @@ fn bodies() {
     );
 }
 
+/// What lies beyond the limits is not looked at.
+#[test]
+fn bodies_are_looked_at_in_part() {
+    let limits = Limits { part_octets: 10, body_octets: 15, ..Limits::default() };
+    let message =
+        "Content-Type: multipart/mixed; boundary=x\n\n--x\n\n0123456789abcdef\n--x\n\nABCDEFGHIJ\n--x--\n";
+    for (test, expected) in [
+        ("body :comparator \"i;octet\" :contains \"0123456789\"", true),
+        ("body :comparator \"i;octet\" :contains \"abc\"", false),
+        ("body :comparator \"i;octet\" :contains \"ABCDE\"", true),
+        ("body :comparator \"i;octet\" :contains \"ABCDEF\"", false),
+        ("body :raw :contains \"--x\"", true),
+        ("body :raw :contains \"012345\"", false),
+        ("body :content \"text\" :comparator \"i;octet\" :contains \"ABCDE\"", true),
+        ("body :content \"text\" :comparator \"i;octet\" :contains \"ABCDEF\"", false),
+    ] {
+        let script = format!("require \"body\"; if {test} {{ discard; }}");
+        assert_eq!(run_on(&script, message, "", &NoHost, &limits).actions.is_empty(), expected, "{test}");
+    }
+}
+
 /// RFC 6609
 #[test]
 fn included_scripts() {
@@ -268,7 +289,7 @@ fn what_there_is() {
         ("if anyof (ihave \"fileinto\", frob) { } fileinto \"later\";", &["fileinto \"later\""]),
         ("if ihave \"variables\" { discard; } else { keep; }", &["keep"]),
         (
-            "if not ihave \"frob\" { error \"no frob here\"; }",
+            "if not ihave \"frob\" { error \"no frob\r\nhere\"; }",
             &["implicit keep", "line 1: the script says: no frob here"],
         ),
     ] {

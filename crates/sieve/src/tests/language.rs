@@ -197,7 +197,7 @@ fn an_error_keeps_the_message() {
 /// Scripts of the site before and after the user's.
 #[test]
 fn scripts_in_sequence() {
-    let require = "require [\"fileinto\", \"copy\", \"imap4flags\"];\n";
+    let require = "require [\"fileinto\", \"copy\", \"imap4flags\", \"vacation\"];\n";
     let check = |scripts: &[&str], expected: &[&str]| {
         let compiled: Vec<_> =
             scripts.iter().map(|s| super::compile(&format!("{require}{s}")).unwrap()).collect();
@@ -211,6 +211,8 @@ fn scripts_in_sequence() {
     check(&["fileinto \"a\";", "fileinto \"b\";"], &["fileinto \"a\""]);
     check(&["fileinto :copy \"a\";", "discard;"], &["fileinto \"a\""]);
     check(&["fileinto :copy \"a\"; stop;", ""], &["fileinto \"a\"", "implicit keep"]);
+    let reply = "vacation a@example.net 604800 s \"Auto: I have a present for you\" \"site\"";
+    check(&["vacation \"site\";", "vacation \"own\";"], &[reply, "implicit keep"]);
     check(&["keep :flags \"x\";", ""], &["implicit keep (x)"]);
     check(&["addflag \"x\";", "addflag \"y\";"], &["implicit keep (x y)"]);
     check(
