@@ -210,6 +210,10 @@ fn quoted_printable(text: &str) -> String {
 /// A MIME entity that a script brings (RFC 5230 §4.4): of its header, only what describes content.
 fn push_entity(out: &mut Vec<u8>, entity: &str) {
     let entity = entity.replace("\r\n", "\n").replace(['\r', '\0'], "").replace('\n', "\r\n").into_bytes();
+    if header::fields(&entity).any(|field| field.name.is_empty()) {
+        // It has no header, so it is no entity: better a plain text than none.
+        return push_text(out, PLAIN, &String::from_utf8_lossy(&entity));
+    }
     let body_at = header::length(&entity);
     for field in header::fields(&entity) {
         let describes = field.name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));

@@ -144,3 +144,6 @@ impl Stretch {
         captures.extend(self.octets.iter().enumerate().filter_map(one));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,6 +145,17 @@ fn vacation_replies_in_mime() {
     assert_eq!(tree.text_of(PartId::ROOT, &mail).unwrap(), "<b>gone</b>\r\n");
 }
 
+#[test]
+fn what_is_no_mime_entity_is_text() {
+    check(
+        "require \"vacation\"; vacation :mime \"I am\n\naway\";",
+        &[("MIME-Version", "1.0")],
+        0,
+        "I am\r\n\r\naway",
+    );
+    check("require \"vacation\"; vacation :mime \"\nI am away\";", &[], 0, "I am away");
+}
+
 /// RFC 5436 §2.7
 #[test]
 fn notification_mails() {

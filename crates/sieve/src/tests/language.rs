@@ -1,7 +1,7 @@
 //! RFC 5228: control, actions, the base tests; and what commands may be together.
 
-use super::{MESSAGE, check, check_on, check_test, lines, run_scripts};
-use crate::{Limits, NoHost};
+use super::{Known, MESSAGE, check, check_on, check_test, lines, run_scripts};
+use crate::{Limits, NoHost, Place};
 
 #[test]
 fn keep_is_implicit() {
@@ -222,5 +222,34 @@ fn scripts_in_sequence() {
            redirect \"5@b\"; redirect \"6@b\";",
         ],
         &["fileinto \"a\"", "implicit keep", "line 3: too many redirects: 5 at most"],
+    );
+}
+
+/// What `mailward trace` tells: each decision with its place.
+#[test]
+fn the_trace_tells_why() {
+    let host = Known {
+        scripts: [((Place::Personal, "lists"), "require \"fileinto\";\n\nfileinto \"Lists\";")].into(),
+        ..Known::default()
+    };
+    let before = super::compile("require \"editheader\";\naddheader \"X-Seen\" \"yes\";").unwrap();
+    let own = super::compile(
+        "require [\"include\", \"copy\", \"vacation\", \"fileinto\"];\nif exists \"subject\" {\n  include \"lists\";\n}\n\
+         redirect :copy \"a@example.com\";\nvacation \"x\";\nstop;",
+    );
+    let outcome =
+        run_scripts(&[("site", &before), ("own", &own.unwrap())], MESSAGE, "", &host, &Limits::default());
+    let told: Vec<String> =
+        outcome.trace.iter().map(|line| format!("{} {}: {}", line.script, line.line, line.text)).collect();
+    assert_eq!(
+        told,
+        [
+            "site 2: added the header field X-Seen",
+            "own 3: goes on with the script \"lists\"",
+            "lists 3: filed into \"Lists\"",
+            "own 5: redirected to a@example.com, as a copy",
+            "own 6: gives no vacation reply: the message has no sender",
+            "own 7: the script stops here",
+        ]
     );
 }
