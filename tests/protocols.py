@@ -121,9 +121,9 @@ class Smtp(Connection):
         self.expect(b"235")
         return self
 
-    def mail(self, sender, recipients, message, parameters=""):
-        """Sends a message by DATA to recipients that must all be taken; the reply to it."""
-        lines = [f"MAIL FROM:<{sender}>{parameters}", *(f"RCPT TO:<{recipient}>" for recipient in recipients), "DATA"]
+    def mail(self, sender, recipients, message, parameters="", each=""):
+        """Sends a message by DATA to recipients that must all be taken; the reply to it. `each` goes behind every RCPT."""
+        lines = [f"MAIL FROM:<{sender}>{parameters}", *(f"RCPT TO:<{recipient}>{each}" for recipient in recipients), "DATA"]
         for line in lines:
             self.send(f"{line}\r\n".encode())
             self.expect(b"354" if line == "DATA" else b"250")

@@ -7,6 +7,7 @@ use base::{
 use std::fmt;
 use std::sync::Arc;
 use wire::mime::Tree;
+use wire::smtp::Terms;
 
 /// The road by which mail came in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -115,6 +116,8 @@ pub enum Delivery {
         domain: DomainId,
         /// The recipient.
         recipient: Address,
+        /// What the sender asked for.
+        terms: Terms,
     },
     /// Keep it in quarantine.
     Quarantine {

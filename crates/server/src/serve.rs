@@ -378,7 +378,7 @@ impl Desk {
             plaintext_auth: clear_passwords,
             scram,
             smtputf8: true,
-            offers: session::smtp::Offers::default(),
+            offers: session::smtp::Offers { dsn: true, ..session::smtp::Offers::default() },
         }))
     }
 

@@ -13,6 +13,7 @@
 use crate::{Done, Placed, StoreError};
 use base::{AccountId, Address, DomainId, MailId, ReversePath, Timestamp, TraceId};
 use gate::Screened;
+use wire::smtp::Terms;
 
 /// What waits to be sent. Numbers are never used again.
 pub trait Queue: Send + Sync {
@@ -79,6 +80,10 @@ pub struct Queued {
     pub held: Option<String>,
     /// What the last try brought, in words; empty before the first.
     pub last: String,
+    /// When that was.
+    pub tried: Option<Timestamp>,
+    /// What the sender asked for.
+    pub terms: Terms,
 }
 
 /// A destination and the earliest time at which something is due for it.

@@ -1,6 +1,10 @@
-//! Delivery status notifications: what a sender is told of mail that is late or did not arrive (RFC 3464, 6522; 6533
-//! where an address is not ASCII).
+//! Delivery status notifications: what a sender is told of mail that is late, did not arrive, or did where it asked to
+//! be told (RFC 3461, 3464, 6522; 6533 where addresses or header are not ASCII).
+//!
+//! UTF-8 goes out as it is to a sender whose own address has it, and who can take it therefore. For all others the report
+//! is 7-bit.
 
+use crate::smtp::{EnvelopeId, OriginalRecipient};
 use base::{Address, Domain, Reply, Timestamp};
 use std::fmt::Write;
 
@@ -32,8 +36,8 @@ pub struct Notice<'a> {
     pub arrival: Timestamp,
     /// The trace id that this server gave the message: what an administrator searches for.
     pub trace: &'a str,
-    /// ENVID, decoded (RFC 3461 §4.4).
-    pub envelope_id: Option<&'a str>,
+    /// ENVID (RFC 3461 §4.4).
+    pub envelope_id: Option<&'a EnvelopeId>,
     /// What is said of whom; all with the same action.
     pub recipients: &'a [Recipient<'a>],
     /// What is said of all.
@@ -42,7 +46,8 @@ pub struct Notice<'a> {
     pub original: &'a [u8],
     /// Where in `original` the header ends.
     pub header_end: usize,
-    /// Whether `original` is the whole message and the sender wants it back (RET=FULL, or a failure without RET).
+    /// Whether `original` is the whole message and the sender gets it back (RFC 3461 §4.3): RET=FULL, or a failure
+    /// without RET.
     pub whole: bool,
 }
 
@@ -51,14 +56,16 @@ pub struct Notice<'a> {
 pub struct Recipient<'a> {
     /// Its address.
     pub address: &'a Address,
-    /// ORCPT as `type;address` (RFC 3461 §4.2).
-    pub original: Option<&'a str>,
+    /// ORCPT (RFC 3461 §4.2).
+    pub original: Option<&'a OriginalRecipient>,
     /// The enhanced status (RFC 3463).
     pub status: (u8, u16, u16),
     /// The other server, if it was one that said no.
     pub remote: Option<&'a str>,
     /// What it said, or what we say.
     pub reply: &'a Reply,
+    /// When it was tried last, where that is known.
+    pub last_attempt: Option<Timestamp>,
 }
 
 /// What happened (RFC 3464 §2.3.3).
@@ -79,14 +86,14 @@ pub enum Action {
 pub struct Composed {
     /// The mail: 7-bit, unless `smtputf8`.
     pub octets: Vec<u8>,
-    /// Whether an address in it is not ASCII, so that it needs SMTPUTF8.
+    /// Whether the sender's address is not ASCII, so that it needs SMTPUTF8.
     pub smtputf8: bool,
 }
 
 /// Writes a notice.
 pub fn compose(notice: &Notice<'_>) -> Composed {
-    let smtputf8 = notice.to.needs_utf8() || notice.recipients.iter().any(|one| one.address.needs_utf8());
-    let parts = [explanation(notice, smtputf8), status(notice, smtputf8), returned(notice)];
+    let smtputf8 = notice.to.needs_utf8();
+    let parts = [explanation(notice, smtputf8), status(notice, smtputf8), returned(notice, smtputf8)];
     let boundary = boundary(notice.id, &parts);
     let mut out = header(notice, &boundary);
     for part in &parts {
@@ -136,6 +143,24 @@ fn message_id(notice: &Notice<'_>) -> Option<String> {
 
 /// The part for people.
 fn explanation(notice: &Notice<'_>, utf8: bool) -> String {
+    let text = words(notice);
+    let charset = if text.is_ascii() { "us-ascii" } else { "utf-8" };
+    let (encoding, text) = encoded(text, utf8);
+    format!(
+        "Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{text}"
+    )
+}
+
+/// Text as it goes out, and in which encoding: as it is, if it is ASCII or `utf8` may go.
+fn encoded(text: String, utf8: bool) -> (&'static str, String) {
+    match (text.is_ascii(), utf8) {
+        (true, _) => ("7bit", text),
+        (false, true) => ("8bit", text),
+        (false, false) => ("quoted-printable", quoted_printable(text.as_bytes())),
+    }
+}
+
+fn words(notice: &Notice<'_>) -> String {
     let mut text = match notice.action {
         Action::Failed => "Your message could not be delivered to:\r\n".to_owned(),
         Action::Delayed(_) => {
@@ -151,7 +176,7 @@ fn explanation(notice: &Notice<'_>, utf8: bool) -> String {
     for one in notice.recipients.iter().take(RECIPIENTS) {
         text += &format!("\r\n  {}\r\n    {}\r\n", one.address, meaning(one.status));
         if notice.action != Action::Delivered {
-            let said = printable(&one.reply.to_string(), utf8);
+            let said = printable(&one.reply.to_string(), true);
             let who = one
                 .remote
                 .map_or("This server says".to_owned(), |name| format!("{} said", printable(name, false)));
@@ -168,11 +193,9 @@ fn explanation(notice: &Notice<'_>, utf8: bool) -> String {
         }
         Action::Delivered | Action::Relayed => String::new(),
     };
-    text +=
-        &format!("\r\nIf you need help, write to postmaster@{} and name {}.\r\n", notice.host, notice.trace);
-    let (charset, encoding) = if utf8 { ("utf-8", "8bit") } else { ("us-ascii", "7bit") };
-    format!(
-        "Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{text}"
+    text + &format!(
+        "\r\nIf you need help, write to postmaster@{} and name {}.\r\n",
+        notice.host, notice.trace
     )
 }
 
@@ -212,24 +235,25 @@ fn status(notice: &Notice<'_>, utf8: bool) -> String {
     };
     let mut out = format!("Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
     if let Some(id) = notice.envelope_id {
-        out += &field("Original-Envelope-Id", &printable(id, false));
+        out += &field("Original-Envelope-Id", &printable(id.as_str(), false));
     }
     out += &field("Reporting-MTA", &format!("dns; {}", notice.host));
     out += &field("Arrival-Date", &notice.arrival.rfc5322());
     for one in notice.recipients.iter().take(RECIPIENTS) {
         out += "\r\n";
         if let Some(original) = one.original {
-            out += &field("Original-Recipient", &printable(original, utf8));
+            out += &field("Original-Recipient", &original.field(utf8));
         }
-        let kind = if one.address.needs_utf8() { "utf-8" } else { "rfc822" };
-        out += &field("Final-Recipient", &format!("{kind}; {}", one.address));
+        out += &field("Final-Recipient", &final_recipient(one.address, utf8));
         out += &field("Action", notice.action.word());
         out += &field("Status", &format!("{}.{}.{}", one.status.0, one.status.1, one.status.2));
         if let Some(remote) = one.remote {
             out += &field("Remote-MTA", &format!("dns; {}", printable(remote, false)));
             out += &field("Diagnostic-Code", &format!("smtp; {}", printable(&one.reply.to_string(), utf8)));
         }
-        out += &field("Last-Attempt-Date", &notice.date.rfc5322());
+        if let Some(date) = one.last_attempt {
+            out += &field("Last-Attempt-Date", &date.rfc5322());
+        }
         if let Action::Delayed(until) = notice.action {
             out += &field("Will-Retry-Until", &until.rfc5322());
         }
@@ -237,8 +261,16 @@ fn status(notice: &Notice<'_>, utf8: bool) -> String {
     out
 }
 
+fn final_recipient(address: &Address, utf8: bool) -> String {
+    match address.needs_utf8() {
+        true => OriginalRecipient { kind: "utf-8".to_owned(), address: address.to_string() }.field(utf8),
+        false => format!("rfc822; {address}"),
+    }
+}
+
 impl Action {
-    fn word(self) -> &'static str {
+    /// As the field Action has it.
+    pub fn word(self) -> &'static str {
         match self {
             Action::Failed => "failed",
             Action::Delayed(_) => "delayed",
@@ -253,12 +285,21 @@ fn field(name: &str, value: &str) -> String {
 }
 
 /// The original, or its header.
-fn returned(notice: &Notice<'_>) -> String {
-    let whole = notice.whole && notice.original.len() <= WHOLE_OCTETS;
-    if let Some(text) = std::str::from_utf8(notice.original).ok().filter(|text| whole && is_plain(text)) {
-        return format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n{text}");
-    }
+fn returned(notice: &Notice<'_>, utf8: bool) -> String {
     let header = notice.original.get(..notice.header_end).unwrap_or(notice.original);
+    if notice.whole && notice.original.len() <= WHOLE_OCTETS {
+        match std::str::from_utf8(notice.original) {
+            Ok(text) if text.is_ascii() && is_plain(text) => {
+                return format!(
+                    "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n{text}"
+                );
+            }
+            Ok(text) if utf8 && !header.is_ascii() && is_plain(text) => {
+                return global("message/global", text, utf8);
+            }
+            _ => {}
+        }
+    }
     let cut = match header.get(..HEADER_OCTETS) {
         None => header,
         Some(start) => {
@@ -266,22 +307,26 @@ fn returned(notice: &Notice<'_>) -> String {
             start.get(..end).unwrap_or(start)
         }
     };
-    match std::str::from_utf8(cut).ok().filter(|text| is_plain(text)) {
-        Some(text) => {
+    match std::str::from_utf8(cut) {
+        Ok(text) if text.is_ascii() && is_plain(text) => {
             format!("Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 7bit\r\n\r\n{text}")
         }
-        None => format!(
-            "Content-Type: text/rfc822-headers; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}",
+        Ok(text) if !text.is_ascii() && is_plain(text) => global("message/global-headers", text, utf8),
+        _ => format!(
+            "Content-Type: text/rfc822-headers; charset=unknown-8bit\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}",
             quoted_printable(cut)
         ),
     }
 }
 
-/// Whether text can be sent as it is: ASCII, CRLF line ends only, no NUL, no long line.
+fn global(kind: &str, text: &str, utf8: bool) -> String {
+    let (encoding, text) = encoded(text.to_owned(), utf8);
+    format!("Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{text}")
+}
+
+/// Whether text has CRLF line ends only, no NUL and no long line.
 fn is_plain(text: &str) -> bool {
-    let line = |line: &str| {
-        line.len() <= LINE && line.bytes().all(|b| b.is_ascii() && !matches!(b, b'\r' | b'\n' | 0))
-    };
+    let line = |line: &str| line.len() <= LINE && !line.contains(['\r', '\n', '\0']);
     text.split("\r\n").all(line)
 }
 

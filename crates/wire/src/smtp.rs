@@ -9,6 +9,7 @@ mod content;
 mod line;
 mod parameter;
 mod reply;
+mod terms;
 mod writer;
 
 pub use command::{Body, ClientName, Command, CommandError, ForwardPath, Mail, Rcpt};
@@ -16,4 +17,5 @@ pub use content::{ChunkReader, DataReader, Event, Fault};
 pub use line::{Line, read_line};
 pub use parameter::{DeliverBy, EnvelopeId, Hold, Notify, OriginalRecipient, Ret};
 pub use reply::{Heard, NotAReply, ReplyReader};
+pub use terms::Terms;
 pub use writer::TextWriter;

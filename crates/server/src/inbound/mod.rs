@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tracing::{Instrument, debug, info, info_span, warn};
 use transaction::Transaction;
-use wire::smtp::ForwardPath;
+use wire::smtp::Rcpt;
 
 /// Serves one connection; the handshake of implicit TLS is already done.
 pub async fn serve(mut connection: Connection, server: Arc<Server>, config: Arc<Config>) {
@@ -109,7 +109,7 @@ impl Inbound {
             match question {
                 Question::Peer => self.judge_peer().await,
                 Question::Sender(sender) => self.judge_sender(*sender).await,
-                Question::Recipient(rcpt) => self.judge_recipient(rcpt.path).await,
+                Question::Recipient(rcpt) => self.judge_recipient(*rcpt).await,
                 Question::Begin => self.begin(),
                 Question::End => Answer::Reply(self.end().await),
                 Question::Password { user, password } => {
@@ -171,9 +171,10 @@ impl Inbound {
         answer
     }
 
-    async fn judge_recipient(&mut self, path: ForwardPath) -> Answer {
+    async fn judge_recipient(&mut self, rcpt: Rcpt) -> Answer {
         let Some(transaction) = &mut self.transaction else { return out_of_order() };
-        let (address, destination) = match self.server.resolve(path, transaction.announced_size()) {
+        let terms = transaction.terms(&rcpt);
+        let (address, destination) = match self.server.resolve(rcpt.path, transaction.announced_size()) {
             Ok(resolved) => resolved,
             Err(error) => {
                 warn!(%error, "directory failed");
@@ -193,7 +194,10 @@ impl Inbound {
             Some(reply) => {
                 info!(trace = %transaction.trace(), to = %address, %reply, why = ruling.trace(), "recipient refused");
             }
-            None => transaction.add(&address, &destination, self.login.as_ref().map(Login::account), ruling),
+            None => {
+                let by = self.login.as_ref().map(Login::account);
+                transaction.add(&address, terms, &destination, by, ruling);
+            }
         }
         answer
     }

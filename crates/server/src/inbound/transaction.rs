@@ -3,7 +3,7 @@
 use crate::gatehouse::Owns;
 use crate::outbound;
 use crate::server::{Drops, Server};
-use base::{AccountId, Address, Flags, Octets, Reply, ReversePath, Timestamp, TraceId};
+use base::{AccountId, Address, DomainId, Flags, Octets, Reply, ReversePath, SpecialUse, Timestamp, TraceId};
 use gate::{
     ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, Ruling, Rulings,
     Screened, Spooled,
@@ -16,6 +16,7 @@ use store::{Account, Placed, StoreError};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 use wire::mime::{self, HeaderFilter};
+use wire::smtp::{Rcpt, Terms};
 
 /// Messages up to this size are sealed on the spot; larger ones on a thread that may take its time.
 const SEALED_AT_ONCE: u64 = 64 * 1024;
@@ -30,7 +31,16 @@ pub struct Transaction {
     sender: Sender,
     ruling: Ruling<gate::Sender>,
     recipients: Vec<(Delivery, Ruling<Recipient>)>,
+    /// Who wants to hear that mail is in which mailboxes.
+    confirmed: Vec<Confirmed>,
     body: Option<Incoming>,
+}
+
+/// A recipient here of whose mail the sender wants to hear that it was delivered (RFC 3461 §5.2.3).
+struct Confirmed {
+    recipient: Address,
+    terms: Terms,
+    accounts: Vec<AccountId>,
 }
 
 /// A message's octets while they come.
@@ -44,7 +54,19 @@ struct Incoming {
 impl Transaction {
     /// Begins with an accepted MAIL.
     pub fn new(sender: Sender, ruling: Ruling<gate::Sender>) -> Self {
-        Transaction { trace: crate::random::trace_id(), sender, ruling, recipients: Vec::new(), body: None }
+        Transaction {
+            trace: crate::random::trace_id(),
+            sender,
+            ruling,
+            recipients: Vec::new(),
+            confirmed: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// What the sender asks for of a recipient.
+    pub fn terms(&self, rcpt: &Rcpt) -> Terms {
+        Terms::of(&self.sender.mail, rcpt)
     }
 
     /// The id that follows the message.
@@ -66,11 +88,18 @@ impl Transaction {
     pub fn add(
         &mut self,
         to: &Address,
+        terms: Terms,
         destination: &Destination,
         by: Option<&Account>,
         ruling: Ruling<Recipient>,
     ) {
         let recipient = Some(to.clone());
+        if let Destination::Local(targets) = destination
+            && terms.wants_success()
+        {
+            let accounts = targets.iter().map(|target| target.account).collect();
+            self.confirmed.push(Confirmed { recipient: to.clone(), terms: terms.clone(), accounts });
+        }
         let deliveries: Vec<Delivery> = match (destination, by) {
             (Destination::Local(targets), _) => targets
                 .iter()
@@ -88,6 +117,7 @@ impl Transaction {
                     account: Some(account.id),
                     domain: account.domain,
                     recipient: to.clone(),
+                    terms,
                 }]
             }
             // The recipient checks let nothing else through.
@@ -152,10 +182,10 @@ impl Transaction {
             }
         };
         let story = screened.story().join("; ");
-        match commit_for_all(server, screened).await {
+        match commit_for_all(server, screened, &self.confirmed).await {
             Ok(placed) => {
                 let places: Vec<String> =
-                    placed.iter().flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
+                    placed.iter().take(1).flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
                 info!(%trace, from, size, story, places = places.join(", "), "message accepted");
                 Reply::new(250, (2, 0, 0), format!("Ok, {trace}"))
             }
@@ -233,11 +263,16 @@ impl Incoming {
 
 /// Has a message committed. Where one of several mailboxes is full (which RCPT could not know if MAIL told no size), its
 /// copy goes to quarantine, so that the others get theirs.
-async fn commit_for_all(server: &Server, mut screened: Screened) -> Result<Vec<Placed>, StoreError> {
+async fn commit_for_all(
+    server: &Server,
+    mut screened: Screened,
+    confirmed: &[Confirmed],
+) -> Result<Vec<Placed>, StoreError> {
     loop {
+        let notice = confirmation(server, &screened, confirmed).await?;
         // Most messages have one delivery, and nobody else to get them.
         let kept = (screened.deliveries().len() > 1).then(|| screened.clone());
-        match (commit(server, screened).await, kept) {
+        match (commit(server, screened, notice).await, kept) {
             (Err(StoreError::OverQuota(full)), Some(kept)) => {
                 match kept.held_for(full, "the mailbox is full") {
                     Some(others) => screened = others,
@@ -249,17 +284,46 @@ async fn commit_for_all(server: &Server, mut screened: Screened) -> Result<Vec<P
     }
 }
 
-/// Has a message committed. The session's thread seals it; the store calls back when it is safe on disk.
-async fn commit(server: &Server, screened: Screened) -> Result<Vec<Placed>, StoreError> {
+/// The notice to a sender who wants to hear that mail is delivered, where it is: what is held or taken for spam, and so
+/// likely forged, is not confirmed.
+async fn confirmation(
+    server: &Server,
+    screened: &Screened,
+    confirmed: &[Confirmed],
+) -> Result<Option<Screened>, StoreError> {
+    let delivered = |delivery: &Delivery| match delivery {
+        Delivery::Mailbox { folder: Folder::Special(SpecialUse::Junk), .. } => None,
+        Delivery::Mailbox { account, domain, .. } => Some((*account, *domain)),
+        Delivery::Queue { .. } | Delivery::Quarantine { .. } => None,
+    };
+    let delivered: Vec<(AccountId, DomainId)> = screened.deliveries().iter().filter_map(delivered).collect();
+    let Some((_, domain)) = delivered.first() else { return Ok(None) };
+    let is_delivered = |one: &&Confirmed| delivered.iter().any(|(account, _)| one.accounts.contains(account));
+    let recipients: Vec<(Address, Terms)> =
+        confirmed.iter().filter(is_delivered).map(|one| (one.recipient.clone(), one.terms.clone())).collect();
+    match recipients.is_empty() {
+        true => Ok(None),
+        false => server.outbound.delivered(screened.mail(), *domain, recipients).await,
+    }
+}
+
+/// Has a message committed, and the notice that it is. The session's thread seals it; the store calls back when it is
+/// safe on disk.
+async fn commit(
+    server: &Server,
+    screened: Screened,
+    notice: Option<Screened>,
+) -> Result<Vec<Placed>, StoreError> {
     let (send, receive) = oneshot::channel();
     let done = Box::new(move |outcome| drop(send.send(outcome)));
-    let destinations = outbound::destinations([&screened]);
-    let mail = screened.mail();
-    if mail.octets.len() <= SEALED_AT_ONCE && !may_need_files(&mail.tree) {
-        server.store.accept(vec![screened], done);
+    let at_once = screened.mail().octets.len() <= SEALED_AT_ONCE && !may_need_files(&screened.mail().tree);
+    let mail: Vec<Screened> = [screened].into_iter().chain(notice).collect();
+    let destinations = outbound::destinations(&mail);
+    if at_once {
+        server.store.accept(mail, done);
     } else {
         let store = server.store.clone();
-        tokio::task::spawn_blocking(move || store.accept(vec![screened], done));
+        tokio::task::spawn_blocking(move || store.accept(mail, done));
     }
     let placed = receive.await.unwrap_or(Err(StoreError::Closed))?;
     server.outbound.wake(&destinations);

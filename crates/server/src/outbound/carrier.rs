@@ -2,8 +2,9 @@
 
 use super::hop::{Content, Hop};
 use super::lanes::{Task, spread_out};
+use super::notices::Report;
 use super::route::{self, Exchange};
-use super::{Outbound, Report, Told};
+use super::{Outbound, Told};
 use base::address::Host;
 use base::{AccountId, Reply, Timestamp};
 use session::smtp::client::{Fate, Mail, Recipient, Stage, Trouble, Why};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use store::Queued;
 use store::queue::{self, Settled};
 use tracing::{debug, info, warn};
+use wire::dsn::Action;
 use wire::mime::NoteKind;
 use wire::smtp::Body;
 
@@ -44,6 +46,15 @@ pub async fn carry(outbound: Arc<Outbound>, destination: String) {
         hop.quit().await;
     }
     outbound.carrier_left(&destination, was_of_use).await;
+}
+
+/// A server that was sent a message.
+struct Server {
+    name: String,
+    /// It and its TLS, for the log.
+    words: String,
+    /// Whether it took what the sender wants to hear of (DSN).
+    reports: bool,
 }
 
 struct Carrier<'o> {
@@ -147,7 +158,7 @@ impl Carrier<'_> {
             }
             let Some(hop) = &mut self.hop else { return Some(group) };
             let outcome = hop.send(mail(&group, &content), &content).await;
-            let (name, words) = (hop.name().to_string(), hop.words());
+            let server = Server { name: hop.name().to_string(), words: hop.words(), reports: outcome.dsn };
             let ready = hop.is_ready();
             if !ready {
                 self.hop = None;
@@ -170,7 +181,7 @@ impl Carrier<'_> {
             let (again, fates) = sort_out(&mut group, outcome.recipients, others, &mut met);
             let fault = fates.iter().find_map(hosts_fault).filter(|_| !ready);
             let fault = fault.map(|trouble| trouble.reply.to_string());
-            self.settle(&group, fates, Some((&name, &words))).await;
+            self.settle(&group, fates, Some(&server)).await;
             if again.is_empty() {
                 self.outbound.pause(self.destination, &fault?);
                 return Some(Vec::new());
@@ -255,16 +266,32 @@ impl Carrier<'_> {
     }
 
     /// Writes down what became of recipients, and tells the sender where it must be told.
-    async fn settle(&self, group: &[Queued], fates: Vec<Fate>, server: Option<(&str, &str)>) {
+    async fn settle(&self, group: &[Queued], fates: Vec<Fate>, server: Option<&Server>) {
         let now = Timestamp::now();
         let mut settled = Vec::with_capacity(group.len());
         let mut told = Vec::new();
         let spread = crate::random::fraction();
-        let (name, server) = server.map_or((None, ""), |(name, words)| (Some(name), words));
+        let (name, reports, server) =
+            server.map_or((None, true, ""), |server| (Some(&server.name), server.reports, &server.words));
+        let report = |entry: &Queued, action, reply: Reply, said: Option<&String>| Report {
+            recipient: entry.recipient.clone(),
+            terms: entry.terms.clone(),
+            action,
+            reply,
+            server: said.cloned(),
+            last_attempt: Some(now),
+        };
         for (entry, fate) in group.iter().zip(fates) {
             let fate = match fate {
                 Fate::Delivered(reply) => {
                     info!(trace = %entry.trace, to = %entry.recipient, server, %reply, "sent");
+                    if !reports && entry.terms.wants_success() {
+                        // RFC 3461 §5.2.2: nobody behind that server will tell.
+                        let report = report(entry, Action::Relayed, reply, name);
+                        let (fate, otherwise) = (queue::Fate::Gone, queue::Fate::Gone);
+                        told.push(Told { entry: entry.clone(), fate, otherwise, report });
+                        continue;
+                    }
                     queue::Fate::Gone
                 }
                 Fate::Refused(trouble) => {
@@ -272,8 +299,8 @@ impl Carrier<'_> {
                     // What we found out ourselves is not to be put into the other server's mouth.
                     let said = name.filter(|_| trouble.why == Why::Reply);
                     let otherwise = later(entry, now, spread, &trouble.reply);
-                    let report = Report::failed(entry.clone(), trouble.reply, said);
-                    told.push(Told { fate: queue::Fate::Gone, otherwise, report });
+                    let report = report(entry, Action::Failed, trouble.reply, said);
+                    told.push(Told { entry: entry.clone(), fate: queue::Fate::Gone, otherwise, report });
                     continue;
                 }
                 Fate::Deferred(trouble) | Fate::Unknown(trouble) => {
@@ -362,24 +389,32 @@ fn sort_out(
 }
 
 fn mail(group: &[Queued], content: &Content) -> Mail {
+    let first = group.first();
     let tree = content.message().tree();
     let binary = [NoteKind::BareCr, NoteKind::BareLf, NoteKind::Nul].iter().any(|kind| tree.has_note(*kind));
     Mail {
-        reverse_path: group.first().map_or(base::ReversePath::Null, |entry| entry.reverse_path.clone()),
-        recipients: group.iter().map(|entry| Recipient::new(entry.recipient.clone())).collect(),
+        reverse_path: first.map_or(base::ReversePath::Null, |entry| entry.reverse_path.clone()),
+        recipients: group.iter().map(recipient).collect(),
         size: content.len(),
         body: match (binary, tree.is_eight_bit()) {
             (true, _) => Body::BinaryMime,
             (false, true) => Body::EightBitMime,
             (false, false) => Body::SevenBit,
         },
-        utf8_header: group.first().is_some_and(|entry| entry.smtputf8)
-            && tree.has_note(NoteKind::EightBitHeader),
+        utf8_header: first.is_some_and(|entry| entry.smtputf8) && tree.has_note(NoteKind::EightBitHeader),
         require_tls: false,
         priority: None,
         deliver_by: None,
-        ret: None,
-        envid: None,
+        ret: first.and_then(|entry| entry.terms.ret),
+        envid: first.and_then(|entry| entry.terms.envelope_id.clone()),
+    }
+}
+
+fn recipient(entry: &Queued) -> Recipient {
+    Recipient {
+        address: entry.recipient.clone(),
+        notify: entry.terms.notify,
+        orcpt: entry.terms.original.clone(),
     }
 }
 

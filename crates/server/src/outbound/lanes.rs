@@ -280,7 +280,7 @@ impl Lane {
 
 /// Whether two entries can go in one transaction.
 fn same_transaction(one: &Queued, other: &Queued) -> bool {
-    one.mail == other.mail && one.reverse_path == other.reverse_path
+    one.mail == other.mail && one.reverse_path == other.reverse_path && one.terms.share_envelope(&other.terms)
 }
 
 /// A fifth more or less, so that what failed together does not come back together.

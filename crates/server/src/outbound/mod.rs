@@ -18,6 +18,7 @@ use gate::{Delivery, Screened};
 use hop::Ways;
 use lanes::{Board, Most};
 use net::TlsClient;
+use notices::Report;
 use parking_lot::Mutex;
 use route::Routes;
 use session::smtp::client::{Config, Login, Tls};
@@ -28,6 +29,7 @@ use store::queue::{self, Change, Settled};
 use store::{Queued, Store};
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::{error, info, warn};
+use wire::dsn::Action;
 use wire::smtp::ClientName;
 
 /// The longest sleep between two looks at what is due.
@@ -70,31 +72,14 @@ pub struct Outbound {
     stop: watch::Receiver<bool>,
 }
 
-/// What a sender is to be told of an entry.
-#[derive(Clone, Debug)]
-pub struct Report {
-    entry: Queued,
-    /// What the other server said, or we say.
-    reply: Reply,
-    /// The server that said it, unless it was ourselves.
-    server: Option<String>,
-    /// Until when it will be tried, where it is late; none where it failed.
-    until: Option<Timestamp>,
-}
-
 /// What becomes of an entry when its sender was told.
 #[derive(Clone, Debug)]
 struct Told {
+    entry: Queued,
     fate: queue::Fate,
     /// Where that could not be done.
     otherwise: queue::Fate,
     report: Report,
-}
-
-impl Report {
-    fn failed(entry: Queued, reply: Reply, server: Option<&str>) -> Self {
-        Report { entry, reply, server: server.map(str::to_owned), until: None }
-    }
 }
 
 impl Outbound {
@@ -303,11 +288,13 @@ impl Outbound {
                 false => (Reply::new(451, (4, 4, 7), text), queue::Fate::Told(until)),
             };
             info!(trace = %entry.trace, to = %entry.recipient, expired, %reply, "late");
-            let until = (!expired).then_some(until);
+            let action = if expired { Action::Failed } else { Action::Delayed(until) };
             // One that can't be told must not be in the way of the others.
             let otherwise = queue::Fate::Told(Timestamp(now.0.saturating_add(UNTOLD)));
-            let report = Report { entry, reply, server: None, until };
-            told.push(Told { fate, otherwise, report });
+            let (recipient, terms, last_attempt) =
+                (entry.recipient.clone(), entry.terms.clone(), entry.tried);
+            let report = Report { recipient, terms, action, reply, server: None, last_attempt };
+            told.push(Told { entry, fate, otherwise, report });
         }
         let may_be_more = may_be_more && !told.is_empty();
         self.settle(Vec::new(), told).await;
@@ -325,9 +312,9 @@ impl Outbound {
         }
         // Not all of them can be told. Some may be.
         let mut untold = Vec::new();
-        for of_one in told.chunk_by(|one, other| one.report.entry.mail == other.report.entry.mail) {
+        for of_one in told.chunk_by(|one, other| one.entry.mail == other.entry.mail) {
             if of_one.len() == told.len() || !self.tell(of_one).await {
-                let otherwise = |one: &Told| Settled { id: one.report.entry.id, fate: one.otherwise.clone() };
+                let otherwise = |one: &Told| Settled { id: one.entry.id, fate: one.otherwise.clone() };
                 untold.extend(of_one.iter().map(otherwise));
             }
         }
@@ -350,10 +337,8 @@ impl Outbound {
 
     /// Commits fates and notices together. False where it could not be done.
     async fn tell(&self, told: &[Told]) -> bool {
-        let settled =
-            told.iter().map(|one| Settled { id: one.report.entry.id, fate: one.fate.clone() }).collect();
-        let reports = told.iter().map(|one| one.report.clone()).collect();
-        let outcome = match self.notices(reports).await {
+        let settled = told.iter().map(|one| Settled { id: one.entry.id, fate: one.fate.clone() }).collect();
+        let outcome = match self.notices(told.to_vec()).await {
             Ok(notices) => self.commit(settled, notices).await,
             Err(error) => Err(error),
         };

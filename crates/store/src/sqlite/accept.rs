@@ -14,6 +14,7 @@ use base::mailbox::Appended;
 use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, Uid};
 use gate::{Delivery, Folder, Origin, Screened, Spooled};
 use rusqlite::params;
+use wire::smtp::Terms;
 
 impl Sqlite {
     pub(super) fn accept_mail(&self, mail: Vec<Screened>, done: Done<Vec<Placed>>) {
@@ -197,8 +198,8 @@ impl Prepared {
                     let date = internal_date.unwrap_or(self.mail.received);
                     self.put_in_mailbox(work, *account, folder, flags, date, mail)?
                 }
-                Delivery::Queue { account, domain, recipient } => {
-                    self.put_in_queue(work, *account, *domain, recipient, mail.0)?
+                Delivery::Queue { account, domain, recipient, terms } => {
+                    self.put_in_queue(work, *account, *domain, (recipient, terms), mail.0)?
                 }
                 Delivery::Quarantine { instead_of, reason } => {
                     self.put_in_quarantine(work, instead_of, reason, mail.0)?
@@ -276,13 +277,13 @@ impl Prepared {
         work: &Work<'_>,
         account: Option<AccountId>,
         domain: DomainId,
-        recipient: &Address,
+        (recipient, terms): (&Address, &Terms),
         mail: i64,
     ) -> Result<Place, Fault> {
         let sql =
             "INSERT INTO queue (trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since,
-                                destination, due, deadline)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11) RETURNING id";
+                                destination, due, deadline, terms)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11, ?12) RETURNING id";
         let m = &self.mail;
         let (trace, account) = (m.trace.0.to_be_bytes(), account.map(|a| int(a.0)));
         let (from, to) = (m.reverse_path.to_string(), recipient.to_string());
@@ -298,7 +299,8 @@ impl Prepared {
             m.smtputf8,
             since,
             crate::queue::destination(recipient),
-            deadline
+            deadline,
+            terms.to_string(),
         ];
         let id: Option<i64> = work.first(sql, values, |r| r.get(0))?;
         Ok(Place::Queue(id.unwrap_or(0) as u64))

@@ -5,6 +5,7 @@ use super::{Sqlite, schema::int};
 use crate::{Quarantined, StoreError};
 use base::{AccountId, Address, DomainId, Flags, Keyword, MailId, MailboxId, SpecialUse, Timestamp, TraceId};
 use gate::{Delivery, Folder};
+use wire::smtp::Terms;
 
 impl Sqlite {
     pub(super) fn read_quarantine(&self, after: u64, most: usize) -> Result<Vec<Quarantined>, StoreError> {
@@ -73,11 +74,12 @@ pub(super) fn print(delivery: &Delivery) -> Vec<u8> {
                 recipient.as_ref().map(ToString::to_string).unwrap_or_default(),
             ]
         }
-        Delivery::Queue { account, domain, recipient } => vec![
+        Delivery::Queue { account, domain, recipient, terms } => vec![
             "queue".to_owned(),
             account.map(|account| account.to_string()).unwrap_or_default(),
             domain.to_string(),
             recipient.to_string(),
+            terms.to_string(),
         ],
         // A held delivery that was to be held is still the one it would have been.
         Delivery::Quarantine { instead_of, .. } => match instead_of.as_ref() {
@@ -114,13 +116,19 @@ pub(super) fn parse(kept: &[u8]) -> Option<Delivery> {
                 recipient: optional(recipient, |text| Address::parse(text).ok())?,
             })
         }
-        ["queue", account, domain, recipient] => Some(Delivery::Queue {
-            account: optional(account, |account| account.parse().ok().map(AccountId))?,
-            domain: DomainId(domain.parse().ok()?),
-            recipient: Address::parse(recipient).ok()?,
-        }),
+        ["queue", account, domain, recipient] => queued(account, domain, recipient, ""),
+        ["queue", account, domain, recipient, terms] => queued(account, domain, recipient, terms),
         _ => None,
     }
+}
+
+fn queued(account: &str, domain: &str, recipient: &str, terms: &str) -> Option<Delivery> {
+    Some(Delivery::Queue {
+        account: optional(account, |account| account.parse().ok().map(AccountId))?,
+        domain: DomainId(domain.parse().ok()?),
+        recipient: Address::parse(recipient).ok()?,
+        terms: Terms::parse(terms)?,
+    })
 }
 
 /// Nothing where the text is empty; what `read` makes of it, where that is something.
@@ -166,8 +174,14 @@ mod tests {
             internal_date: None,
             recipient: None,
         });
-        check(Delivery::Queue { account: None, domain: DomainId(1), recipient: to.clone() });
-        check(Delivery::Queue { account: Some(AccountId(9)), domain: DomainId(1), recipient: to });
+        let terms = Terms::parse("NOTIFY=NEVER ORCPT=utf-8;å@b RET=FULL ENVID=+2B").unwrap();
+        let recipient = to.clone();
+        check(Delivery::Queue { account: Some(AccountId(9)), domain: DomainId(1), recipient, terms });
+        let plain =
+            Delivery::Queue { account: None, domain: DomainId(1), recipient: to, terms: Terms::default() };
+        check(plain.clone());
+        // As it was kept before there were terms.
+        assert_eq!(parse(b"queue\0\x001\0\"a b\"@example.net\0"), Some(plain));
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"queue\0\0x\0a@b\0"), None);
     }

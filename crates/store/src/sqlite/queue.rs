@@ -11,10 +11,11 @@ use base::{AccountId, Address, DomainId, MailId, ReversePath, Timestamp};
 use gate::Screened;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, Row, params_from_iter};
+use wire::smtp::Terms;
 
 const COLUMNS: &str =
     "id, trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since, due, deadline,
-                       tries, held, last";
+                       tries, held, last, tried, terms";
 
 /// Entries that one unit of work changes at most, so that the writer is never held up for long.
 const PIECE: usize = 1000;
@@ -121,7 +122,7 @@ impl Sqlite {
 }
 
 fn entry(row: &Row<'_>) -> Result<Queued, Fault> {
-    let (reverse_path, recipient): (String, String) = (row.get(5)?, row.get(6)?);
+    let (reverse_path, recipient, terms): (String, String, String) = (row.get(5)?, row.get(6)?, row.get(16)?);
     let number = |column| row.get::<_, i64>(column).map(|value| value as u64);
     Ok(Queued {
         id: number(0)?,
@@ -144,6 +145,8 @@ fn entry(row: &Row<'_>) -> Result<Queued, Fault> {
         tries: row.get(12)?,
         held: row.get(13)?,
         last: row.get(14)?,
+        tried: row.get::<_, Option<i64>>(15)?.map(Timestamp),
+        terms: Terms::parse(&terms).ok_or_else(|| Fault::broken("a queued entry's terms"))?,
     })
 }
 
@@ -152,8 +155,8 @@ fn settle_one(work: &Work<'_>, Settled { id, fate }: &Settled) -> Result<(), Fau
     match fate {
         Fate::Gone => remove(work, id),
         Fate::Later { due, why } => {
-            let sql = "UPDATE queue SET due = ?2, tries = tries + 1, last = ?3 WHERE id = ?1";
-            work.run(sql, rusqlite::params![id, due.0, why]).map(drop)
+            let sql = "UPDATE queue SET due = ?2, tries = tries + 1, last = ?3, tried = ?4 WHERE id = ?1";
+            work.run(sql, rusqlite::params![id, due.0, why, Timestamp::now().0]).map(drop)
         }
         Fate::Told(deadline) => {
             work.run("UPDATE queue SET deadline = ?2 WHERE id = ?1", [id, deadline.0]).map(drop)

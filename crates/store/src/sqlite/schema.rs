@@ -62,7 +62,7 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Version by version: step N leads from version N to N + 1.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 -- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
@@ -290,6 +290,12 @@ UPDATE queue SET due = since, deadline = since,
 CREATE INDEX queue_due ON queue (destination, due) WHERE held IS NULL;
 CREATE INDEX queue_deadline ON queue (deadline) WHERE held IS NULL;
 CREATE INDEX queue_account ON queue (account);
+";
+
+/// What senders ask for of queued mail, and when it was tried last.
+const VERSION_3: &str = "
+ALTER TABLE queue ADD COLUMN tried INTEGER;
+ALTER TABLE queue ADD COLUMN terms TEXT NOT NULL DEFAULT '';
 ";
 
 /// What every connection is told.

@@ -101,7 +101,12 @@ fn queue_and_quarantine() {
     let mut rig = Rig::new();
     let alice = rig.account("alice");
     let recipient = Address::parse("c@example.com").unwrap();
-    let queue = Delivery::Queue { account: Some(alice), domain: DomainId(1), recipient: recipient.clone() };
+    let queue = Delivery::Queue {
+        account: Some(alice),
+        domain: DomainId(1),
+        recipient: recipient.clone(),
+        terms: wire::smtp::Terms::default(),
+    };
     let held = to(alice, Folder::Named("x".into()), flags(&["\\Flagged"]));
     let quarantine = Delivery::Quarantine { instead_of: Box::new(held.clone()), reason: "macros".into() };
     let placed = rig.store.accept_now(vec![message("q", vec![queue.clone(), quarantine, queue])]).unwrap();

@@ -5,13 +5,15 @@ use base::{AccountId, Address, DomainId, Timestamp};
 use gate::{Delivery, Folder};
 use store::queue::{Change, Changed, Fate, Queued, Settled, Which};
 use store::{Placed, StoreError};
+use wire::smtp::Terms;
 
 /// When the rig's messages are received.
 const RECEIVED: i64 = 1_700_000_000;
 const LATE_AFTER: i64 = 4 * 3600;
 
 fn for_other(recipient: &str, account: Option<AccountId>) -> Delivery {
-    Delivery::Queue { account, domain: DomainId(1), recipient: Address::parse(recipient).unwrap() }
+    let recipient = Address::parse(recipient).unwrap();
+    Delivery::Queue { account, domain: DomainId(1), recipient, terms: Terms::default() }
 }
 
 /// A queue with a message for each list of recipients.
@@ -68,6 +70,7 @@ fn entries_are_found_by_destination_and_time() {
     assert_eq!(rig.store.queue().earliest("example.com").unwrap(), Some(Timestamp(RECEIVED)));
     let put_off = &rig.store.queue().entries(0, 1).unwrap()[0];
     assert_eq!((put_off.tries, put_off.last.as_str()), (1, "452 full"));
+    assert!(all[0].tried.is_none() && put_off.tried.is_some());
 
     // Pages join without a gap.
     let first = rig.store.queue().due("example.com", Timestamp(RECEIVED + 60), None, 1).unwrap();
@@ -75,6 +78,23 @@ fn entries_are_found_by_destination_and_time() {
     let second = rig.store.queue().due("example.com", Timestamp(RECEIVED + 60), after, 1).unwrap();
     assert_eq!((first[0].id, second[0].id), (all[2].id, all[0].id));
     assert_eq!(rig.store.queue().earliest("nowhere.example").unwrap(), None);
+}
+
+/// What the sender asked for is kept, of each recipient.
+#[test]
+fn terms_are_kept() {
+    let mut rig = Rig::new();
+    let asked = ["", "NOTIFY=SUCCESS ORCPT=utf-8;jürgen@example.net", "NOTIFY=NEVER RET=HDRS ENVID=a+20b"];
+    let deliveries = asked.map(|terms| Delivery::Queue {
+        account: None,
+        domain: DomainId(1),
+        recipient: Address::parse("a@example.com").unwrap(),
+        terms: Terms::parse(terms).unwrap(),
+    });
+    rig.store.accept_now(vec![message("x", deliveries.to_vec())]).unwrap();
+    rig.reopen();
+    let kept = rig.store.queue().entries(0, 10).unwrap();
+    assert_eq!(kept.iter().map(|one| one.terms.to_string()).collect::<Vec<_>>(), asked);
 }
 
 #[test]

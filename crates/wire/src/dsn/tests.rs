@@ -9,6 +9,7 @@ struct Case<'a> {
     to: &'a str,
     action: Action,
     recipients: Vec<(&'a str, (u8, u16, u16), Reply)>,
+    orcpt: Option<&'a str>,
     original: &'a [u8],
     whole: bool,
 }
@@ -19,6 +20,7 @@ impl Default for Case<'_> {
             to: "alice@example.test",
             action: Action::Failed,
             recipients: vec![("bob@example.net", (5, 1, 1), Reply::new(550, (5, 1, 1), "no such user"))],
+            orcpt: None,
             original: ORIGINAL,
             whole: true,
         }
@@ -29,15 +31,18 @@ impl Default for Case<'_> {
 fn composed(case: &Case<'_>) -> (Composed, Vec<(String, String)>) {
     let host = Domain::new("mail.example.test").unwrap();
     let addresses: Vec<Address> = case.recipients.iter().map(|(a, ..)| Address::parse(a).unwrap()).collect();
+    let original = case.orcpt.map(|orcpt| OriginalRecipient::parse(orcpt, true).unwrap());
     let recipients: Vec<Recipient<'_>> = (addresses.iter().zip(&case.recipients))
         .map(|(address, (_, status, reply))| Recipient {
             address,
-            original: None,
+            original: original.as_ref(),
             status: *status,
             remote: Some("mx.example.net"),
             reply,
+            last_attempt: Some(Timestamp::from_civil(2026, 11, 25, 7, 0, 0)),
         })
         .collect();
+    let envelope_id = EnvelopeId::new("QQ 314159");
     let header_end =
         memchr::memmem::find(case.original, b"\r\n\r\n").map_or(case.original.len(), |at| at + 2);
     let notice = Notice {
@@ -47,7 +52,7 @@ fn composed(case: &Case<'_>) -> (Composed, Vec<(String, String)>) {
         id: "n1",
         arrival: Timestamp::from_civil(2026, 11, 24, 8, 0, 0),
         trace: "t1",
-        envelope_id: Some("QQ314159"),
+        envelope_id: envelope_id.as_ref(),
         recipients: &recipients,
         action: case.action,
         original: case.original,
@@ -58,7 +63,8 @@ fn composed(case: &Case<'_>) -> (Composed, Vec<(String, String)>) {
     let tree = Tree::parse(&composed.octets, &Limits::default());
     assert_eq!(media_type(tree.root()), "multipart/report");
     // The fifth part is the original: what is odd in it is its own.
-    assert_eq!(tree.notes().iter().find(|note| note.part.0 <= 3), None);
+    let is_odd = |kind| !composed.smtputf8 || kind != crate::mime::NoteKind::EightBitHeader;
+    assert_eq!(tree.notes().iter().find(|note| note.part.0 <= 3 && is_odd(note.kind)), None);
     assert!(tree.longest_line() <= 998);
     assert!(composed.smtputf8 || composed.octets.is_ascii());
     let parts = tree.children(PartId::ROOT).map(|id| {
@@ -98,10 +104,10 @@ fn a_failure() {
     }
     assert_eq!(parts[1], (
         "message/delivery-status".to_owned(),
-        "Original-Envelope-Id: QQ314159\r\nReporting-MTA: dns; mail.example.test\r\n\
+        "Original-Envelope-Id: QQ 314159\r\nReporting-MTA: dns; mail.example.test\r\n\
          Arrival-Date: Tue, 24 Nov 2026 08:00:00 +0000\r\n\r\nFinal-Recipient: rfc822; bob@example.net\r\n\
          Action: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; mx.example.net\r\n\
-         Diagnostic-Code: smtp; 550 5.1.1 no such user\r\nLast-Attempt-Date: Wed, 25 Nov 2026 08:00:00 +0000\r\n"
+         Diagnostic-Code: smtp; 550 5.1.1 no such user\r\nLast-Attempt-Date: Wed, 25 Nov 2026 07:00:00 +0000\r\n"
             .to_owned()
     ));
     assert_eq!(parts[2].0, "message/rfc822");
@@ -119,20 +125,43 @@ fn a_delay_says_until_when() {
     assert!(parts[2].1.ends_with("Message-ID: <one@example.test>\r\n"));
 }
 
-/// RFC 6533 §3: other types, and UTF-8, but only where an address needs it.
+/// RFC 6533 §3, §4: other types, and UTF-8, for a sender who can take it; else 7-bit, and `\x{}`.
 #[test]
-fn addresses_that_are_not_ascii() {
+fn what_is_not_ascii() {
     let reply = || Reply::new(550, (5, 1, 1), "niemand heißt so");
-    let both = vec![("jürgen@example.net", (5, 1, 1), reply()), ("bob@example.net", (5, 1, 1), reply())];
-    let (mail, parts) = composed(&Case { recipients: both, ..Case::default() });
+    let both = || vec![("jürgen@example.net", (5, 1, 1), reply()), ("bob@example.net", (5, 1, 1), reply())];
+    let original = "Subject: grüße\r\n\r\nGrüße\r\n".as_bytes();
+    let case = || Case {
+        recipients: both(),
+        orcpt: Some("utf-8;jörg\\x{20}x@example.net"),
+        original,
+        ..Case::default()
+    };
+
+    let (mail, parts) = composed(&Case { to: "björn@example.test", ..case() });
     assert!(mail.smtputf8);
     assert_eq!(parts[1].0, "message/global-delivery-status");
-    assert!(parts[1].1.contains("\r\nFinal-Recipient: utf-8; jürgen@example.net\r\n"));
-    assert!(parts[1].1.contains("\r\nFinal-Recipient: rfc822; bob@example.net\r\n"));
-    let one = vec![("bob@example.net", (5, 1, 1), reply())];
-    let (mail, parts) = composed(&Case { recipients: one, ..Case::default() });
-    assert!(!mail.smtputf8);
-    assert!(parts[1].1.contains("niemand hei?t so"));
+    for line in [
+        "Original-Recipient: utf-8;jörg x@example.net",
+        "Final-Recipient: utf-8;jürgen@example.net",
+        "Final-Recipient: rfc822; bob@example.net",
+    ] {
+        assert!(parts[1].1.contains(&format!("\r\n{line}\r\n")), "{}", parts[1].1);
+    }
+    assert_eq!((parts[2].0.as_str(), parts[2].1.as_bytes()), ("message/global", original));
+
+    let (mail, parts) = composed(&case());
+    assert!(!mail.smtputf8 && mail.octets.is_ascii());
+    assert_eq!(parts[1].0, "message/delivery-status");
+    for line in [
+        "Original-Recipient: utf-8;j\\x{F6}rg\\x{20}x@example.net",
+        "Final-Recipient: utf-8;j\\x{FC}rgen@example.net",
+        "Diagnostic-Code: smtp; 550 5.1.1 niemand hei?t so",
+    ] {
+        assert!(parts[1].1.contains(&format!("\r\n{line}\r\n")), "{}", parts[1].1);
+    }
+    assert!(parts[0].1.contains("jürgen@example.net") && parts[0].1.contains("niemand heißt so"));
+    assert_eq!((parts[2].0.as_str(), parts[2].1.as_str()), ("message/global-headers", "Subject: grüße\r\n"));
 }
 
 /// Whatever the original is, the notice is a sound mail, and bounded.

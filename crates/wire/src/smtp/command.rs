@@ -377,7 +377,7 @@ fn split_path(text: &str) -> Option<(&str, &str)> {
 
 /// Goes through the parameters behind a path, which a blank must set off: keyword in upper case, value. Blanks may be
 /// doubled, keywords not.
-fn each_parameter(
+pub(super) fn each_parameter(
     rest: &str,
     mut take: impl FnMut(&str, Option<&str>) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {

@@ -142,6 +142,17 @@ impl OriginalRecipient {
         let value = format!("{kind};{address}");
         (is_kind(&self.kind) && !address.is_empty() && value.len() <= ORCPT).then_some(value)
     }
+
+    /// As the field Original-Recipient has it: in clear (RFC 3461 §6.3), but for UTF-8 in a report that has none (RFC
+    /// 6533 §3).
+    pub fn field(&self, utf8: bool) -> String {
+        let address = if self.address.is_ascii() || utf8 {
+            self.address.clone()
+        } else {
+            unitext(&self.address, false)
+        };
+        format!("{};{address}", self.kind)
+    }
 }
 
 /// In clear, as the field Original-Recipient has it (RFC 3464 §2.3.1).

@@ -1,5 +1,6 @@
 use super::*;
 use base::{Address, DomainId, MailId, ReversePath, TraceId};
+use wire::smtp::Terms;
 
 fn entry(id: u64, mail: u64, due: i64) -> Queued {
     Queued {
@@ -18,6 +19,8 @@ fn entry(id: u64, mail: u64, due: i64) -> Queued {
         tries: 0,
         held: None,
         last: String::new(),
+        tried: None,
+        terms: Terms::default(),
     }
 }
 
