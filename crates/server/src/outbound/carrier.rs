@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Queued;
 use store::queue::{self, Settled};
+use tokio::sync::Notify;
 use tracing::{debug, info, warn};
 use wire::dsn::Action;
 use wire::mime::NoteKind;
@@ -34,13 +35,23 @@ const SEARCH: Duration = Duration::from_secs(300);
 /// How long a carrier waits for another that reads.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// How long before a destination is tried again whose carrier broke off by a fault of ours, in seconds.
+const AFTER_PANIC: i64 = 60;
+
 /// Waits after the first, second, … temporary refusal of a recipient, in seconds; the last goes on. The first is what
 /// greylisting asks for.
 const WAITS: [i64; 7] = [300, 600, 1200, 2400, 3600, 7200, 10_800];
 
 /// Carries until nothing is left, or the destination can't be reached.
 pub async fn carry(outbound: Arc<Outbound>, destination: String) {
-    let mut carrier = Carrier { outbound: &outbound, destination: &destination, hop: None, candidates: None };
+    let mut carrier = Carrier {
+        outbound: &outbound,
+        destination: &destination,
+        hop: None,
+        candidates: None,
+        in_hand: Vec::new(),
+        is_reading: false,
+    };
     let was_of_use = carrier.work().await;
     if let Some(hop) = carrier.hop.take() {
         hop.quit().await;
@@ -63,6 +74,21 @@ struct Carrier<'o> {
     hop: Option<Hop>,
     /// Servers that are still to be tried; none before the first look-up.
     candidates: Option<Candidates>,
+    /// Entries of the message that it carries.
+    in_hand: Vec<u64>,
+    /// It reads what is due.
+    is_reading: bool,
+}
+
+/// A carrier that panics must not stop its lane.
+impl Drop for Carrier<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let again = Timestamp(self.outbound.clock.now().0.saturating_add(AFTER_PANIC));
+            self.outbound.board.lock().broke_off(self.destination, &self.in_hand, self.is_reading, again);
+            self.outbound.bell.notify_one();
+        }
+    }
 }
 
 /// Servers in the order in which they are tried, their addresses looked up one by one.
@@ -79,11 +105,14 @@ impl Carrier<'_> {
         let mut was_of_use = false;
         while let Some(group) = self.next_group().await {
             was_of_use = true;
+            self.in_hand = group.iter().map(|entry| entry.id).collect();
             if self.outbound.is_stopping() {
                 self.outbound.give_back(self.destination, &group);
                 break;
             }
-            let Some(group) = self.carry(group).await else { continue };
+            let left = self.carry(group).await;
+            self.in_hand.clear();
+            let Some(group) = left else { continue };
             // No server takes it: it, and whatever else waits here, has to.
             self.outbound.give_back(self.destination, &group);
             break;
@@ -94,6 +123,7 @@ impl Carrier<'_> {
     /// The next message, and who is to get it; none when there is nothing more.
     async fn next_group(&mut self) -> Option<Vec<Queued>> {
         let mut lingered = false;
+        let more = self.outbound.more(self.destination);
         loop {
             let task = self.outbound.board.lock().task(self.destination, RECIPIENTS);
             match task {
@@ -105,9 +135,13 @@ impl Carrier<'_> {
                 Task::Leave => return None,
                 Task::Wait => tokio::time::sleep(PATIENCE).await,
                 Task::Read(after) => {
+                    // What was queued before is in what is read now; what comes later is not missed.
+                    std::pin::pin!(more.notified()).enable();
+                    self.is_reading = true;
                     let page = self.outbound.read_due(self.destination, after).await;
                     let nothing = !self.outbound.board.lock().read(self.destination, page, PAGE);
-                    if nothing && (lingered || self.hop.is_none() || !self.linger().await) {
+                    self.is_reading = false;
+                    if nothing && (lingered || self.hop.is_none() || !self.linger(&more).await) {
                         return None;
                     }
                     lingered = nothing;
@@ -117,13 +151,13 @@ impl Carrier<'_> {
     }
 
     /// Keeps the connection open for a moment. True where there may be something to carry again.
-    async fn linger(&mut self) -> bool {
+    async fn linger(&mut self, more: &Notify) -> bool {
         let Some(hop) = &mut self.hop else { return false };
         if self.outbound.is_stopping() || self.outbound.board.lock().is_full() {
             return false;
         }
         tokio::select! {
-            () = self.outbound.wait_for_more(self.destination) => true,
+            () = more.notified() => true,
             () = hop.idle() => {
                 self.hop = None;
                 false
@@ -267,7 +301,7 @@ impl Carrier<'_> {
 
     /// Writes down what became of recipients, and tells the sender where it must be told.
     async fn settle(&self, group: &[Queued], fates: Vec<Fate>, server: Option<&Server>) {
-        let now = Timestamp::now();
+        let now = self.outbound.clock.now();
         let mut settled = Vec::with_capacity(group.len());
         let mut told = Vec::new();
         let spread = crate::random::fraction();

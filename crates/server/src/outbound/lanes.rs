@@ -5,7 +5,8 @@
 //! holds up nobody else, and one that is quick is given more.
 
 use base::Timestamp;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use store::Queued;
 
 /// How many work at a time.
@@ -31,13 +32,24 @@ pub struct Board {
     turns: u64,
     /// A lane without carriers wants one, and there is no room: somebody has to make it.
     is_crowded: bool,
-    lanes: HashMap<String, Lane>,
+    lanes: HashMap<Arc<str>, Lane>,
+    /// Lanes without carriers, by when they want one. With these lines what has to be done does not grow with the number
+    /// of destinations.
+    waiting: BTreeSet<(Timestamp, Arc<str>)>,
+    /// Those whose time has come: who waits longest is next.
+    ready: BTreeSet<(u64, Timestamp, Arc<str>)>,
+    /// Those of them that could not be reached last time.
+    ready_failing: BTreeSet<(u64, Timestamp, Arc<str>)>,
+    /// Lanes that have carriers.
+    busy: BTreeSet<Arc<str>>,
     /// Entries in some carrier's hands.
     taken: HashSet<u64>,
 }
 
 #[derive(Default)]
 struct Lane {
+    /// Where it waits for a carrier.
+    place: Option<Place>,
     /// The earliest time at which something is due, as far as is known.
     due: Option<Timestamp>,
     /// Not tried before.
@@ -65,6 +77,13 @@ struct Lane {
     stale: bool,
 }
 
+/// Where a lane without carriers waits.
+#[derive(Clone, Copy)]
+enum Place {
+    Waiting(Timestamp),
+    Ready((u64, Timestamp)),
+}
+
 /// What a carrier is to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Task {
@@ -81,67 +100,130 @@ pub enum Task {
 impl Board {
     /// No lanes yet.
     pub fn new(most: Most) -> Self {
-        Board { most, carriers: 0, turns: 0, is_crowded: false, lanes: HashMap::new(), taken: HashSet::new() }
+        Board {
+            most,
+            carriers: 0,
+            turns: 0,
+            is_crowded: false,
+            lanes: HashMap::new(),
+            waiting: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            ready_failing: BTreeSet::new(),
+            busy: BTreeSet::new(),
+            taken: HashSet::new(),
+        }
     }
 
     /// Notes that something is due for a destination.
     pub fn note(&mut self, destination: &str, due: Timestamp) {
-        let lane = match self.lanes.get_mut(destination) {
-            Some(lane) => lane,
-            None => self.lanes.entry(destination.to_owned()).or_default(),
-        };
-        lane.due = Some(lane.due.map_or(due, |before| before.min(due)));
+        let (name, lane) = self.lane(destination);
+        let before = lane.due;
+        lane.due = Some(before.map_or(due, |before| before.min(due)));
+        if lane.due != before && !matches!(lane.place, Some(Place::Ready(_))) {
+            self.line_up(&name);
+        }
     }
 
     /// Forgets that a destination could not be reached: the administrator wants another try.
     pub fn forgive(&mut self, destination: &str) {
-        if let Some(lane) = self.lanes.get_mut(destination) {
-            lane.not_before = None;
-        }
+        let (name, lane) = self.lane(destination);
+        lane.not_before = None;
+        self.line_up(&name);
     }
 
     /// Destinations that get another carrier now. Each is one more to be told of by [`Board::left`]. Those without come
     /// first. Those that could not be reached last time come last, and have half of the places at most: else many of
     /// them would hold up all.
     pub fn start(&mut self, now: Timestamp) -> Vec<String> {
+        self.wake_up(now);
         let room = self.most.all.saturating_sub(self.carriers);
+        self.is_crowded = room == 0 && !self.ready.is_empty();
         if room == 0 {
-            let mut idle = self.lanes.values().filter(|lane| lane.carriers == 0 && lane.failures == 0);
-            self.is_crowded = idle.any(|lane| lane.wants(self.most.lane, now));
             return Vec::new();
         }
-        self.is_crowded = false;
-        let failing = self.lanes.values().filter(|lane| lane.failures > 0);
-        let mut room_for_failing =
+        let mut chosen: Vec<Arc<str>> = self.ready.iter().take(room).map(|(.., name)| name.clone()).collect();
+        chosen.extend(self.growing().into_iter().take(room - chosen.len()));
+        let failing =
+            self.busy.iter().filter_map(|name| self.lanes.get(name)).filter(|lane| lane.failures > 0);
+        let room_for_failing =
             self.most.all.div_ceil(2).saturating_sub(failing.map(|lane| lane.carriers).sum());
-        let mut wanting: Vec<(bool, bool, u64, Option<Timestamp>, &String)> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| lane.wants(self.most.lane, now))
-            .map(|(name, lane)| (lane.failures > 0, lane.carriers > 0, lane.turn, lane.due, name))
-            .collect();
-        wanting.sort();
-        wanting.retain(|(failing, ..)| {
-            let has_room = !failing || room_for_failing > 0;
-            room_for_failing -= usize::from(*failing && has_room);
-            has_room
-        });
-        let started: Vec<String> =
-            wanting.into_iter().take(room).map(|(.., destination)| destination.clone()).collect();
-        for destination in &started {
-            if let Some(lane) = self.lanes.get_mut(destination) {
+        let most = room_for_failing.min(room - chosen.len());
+        chosen.extend(self.ready_failing.iter().take(most).map(|(.., name)| name.clone()));
+        for name in &chosen {
+            self.take_out(name);
+            if let Some(lane) = self.lanes.get_mut(name) {
                 lane.carriers += 1;
                 lane.due = None;
                 self.carriers += 1;
+                self.busy.insert(name.clone());
             }
         }
-        started
+        chosen.iter().map(|name| name.to_string()).collect()
     }
 
-    /// When a lane without carriers wants one next; now, where only a free place is missing.
+    /// Lanes that have carriers and want more.
+    fn growing(&self) -> Vec<Arc<str>> {
+        let lane = |name: &Arc<str>| self.lanes.get(name).map(|lane| (lane, name.clone()));
+        let mut growing: Vec<_> = (self.busy.iter().filter_map(lane))
+            .filter(|(lane, _)| lane.carriers < self.most.lane && lane.reached && !lane.page.is_empty())
+            .map(|(lane, name)| (lane.turn, lane.due, name))
+            .collect();
+        growing.sort();
+        growing.into_iter().map(|(.., name)| name).collect()
+    }
+
+    /// Lines up the lanes whose time has come.
+    fn wake_up(&mut self, now: Timestamp) {
+        while let Some((time, name)) = self.waiting.first().cloned()
+            && time <= now
+        {
+            self.waiting.pop_first();
+            let Some(lane) = self.lanes.get_mut(&name) else { continue };
+            let turn = (lane.turn, time);
+            lane.place = Some(Place::Ready(turn));
+            let line = if lane.failures > 0 { &mut self.ready_failing } else { &mut self.ready };
+            line.insert((turn.0, turn.1, name));
+        }
+    }
+
+    /// Gives a lane its place: one that has no carriers, and something due, waits for its time.
+    fn line_up(&mut self, name: &Arc<str>) {
+        self.take_out(name);
+        let Some(lane) = self.lanes.get_mut(name).filter(|lane| lane.carriers == 0) else { return };
+        if let Some(time) = lane.wants_at() {
+            lane.place = Some(Place::Waiting(time));
+            self.waiting.insert((time, name.clone()));
+        }
+    }
+
+    fn take_out(&mut self, name: &Arc<str>) {
+        let place = self.lanes.get_mut(name).and_then(|lane| lane.place.take());
+        match place {
+            Some(Place::Waiting(time)) => {
+                self.waiting.remove(&(time, name.clone()));
+            }
+            Some(Place::Ready((turn, time))) => {
+                let key = (turn, time, name.clone());
+                let _ = self.ready.remove(&key) || self.ready_failing.remove(&key);
+            }
+            None => {}
+        }
+    }
+
+    /// A lane and its name, which is made where there is none.
+    fn lane(&mut self, destination: &str) -> (Arc<str>, &mut Lane) {
+        let name = match self.lanes.get_key_value(destination) {
+            Some((name, _)) => name.clone(),
+            None => Arc::from(destination),
+        };
+        (name.clone(), self.lanes.entry(name).or_default())
+    }
+
+    /// When a lane without carriers wants one next; a time that is past, where only a free place is missing.
     pub fn next(&self) -> Option<Timestamp> {
-        let idle = self.lanes.values().filter(|lane| lane.carriers == 0);
-        idle.filter_map(|lane| lane.due.map(|due| lane.not_before.map_or(due, |pause| pause.max(due)))).min()
+        let waiting = self.waiting.first().map(|(time, _)| *time);
+        let ready = self.ready.first().or(self.ready_failing.first()).map(|(_, time, _)| *time);
+        ready.or(waiting)
     }
 
     /// Whether all places are taken.
@@ -197,15 +279,15 @@ impl Board {
 
     /// The destination's server answered for a mail: it works. To be connected is not enough, as one may hang up then.
     pub fn reached(&mut self, destination: &str) {
-        if let Some(lane) = self.lanes.get_mut(destination) {
-            (lane.reached, lane.failures, lane.not_before) = (true, 0, None);
-        }
+        let (name, lane) = self.lane(destination);
+        (lane.reached, lane.failures, lane.not_before) = (true, 0, None);
+        self.line_up(&name);
     }
 
     /// No server of the destination could be reached: it has a pause, the longer the more often. `spread` is a random
     /// number between 0 and 1. Gives when it is over.
     pub fn unreachable(&mut self, destination: &str, why: &str, now: Timestamp, spread: f64) -> Timestamp {
-        let lane = self.lanes.entry(destination.to_owned()).or_default();
+        let (name, lane) = self.lane(destination);
         // What several carriers meet together is one failure.
         if let Some(until) = lane.not_before.filter(|until| *until > now) {
             return until;
@@ -216,6 +298,7 @@ impl Board {
         (lane.reached, lane.not_before) = (false, Some(until));
         lane.fault.clear();
         lane.fault.push_str(why);
+        self.line_up(&name);
         until
     }
 
@@ -251,16 +334,32 @@ impl Board {
     /// A carrier left. True for the last of its lane: then the caller says by [`Board::note`] what is due next.
     pub fn left(&mut self, destination: &str) -> bool {
         self.carriers = self.carriers.saturating_sub(1);
-        let Some(lane) = self.lanes.get_mut(destination) else { return false };
         self.turns += 1;
-        (lane.turn, lane.carriers) = (self.turns, lane.carriers.saturating_sub(1));
+        let turns = self.turns;
+        let (name, lane) = self.lane(destination);
+        (lane.turn, lane.carriers) = (turns, lane.carriers.saturating_sub(1));
         let last = lane.carriers == 0;
         if last {
             (lane.reached, lane.reading, lane.stale, lane.read_to) = (false, false, false, None);
             lane.groups = 0;
             (lane.page, lane.back) = (VecDeque::new(), HashSet::new());
+            self.busy.remove(&name);
+            self.line_up(&name);
         }
         last
+    }
+
+    /// A carrier broke off with these entries in its hands, or while it read. What it had is tried again, not at once.
+    pub fn broke_off(&mut self, destination: &str, ids: &[u64], was_reading: bool, again: Timestamp) {
+        self.give_back(destination, ids.iter().copied());
+        if let Some(lane) = self.lanes.get_mut(destination).filter(|_| was_reading) {
+            lane.reading = false;
+        }
+        self.left(destination);
+        let (name, lane) = self.lane(destination);
+        lane.not_before = Some(again);
+        self.line_up(&name);
+        self.note(destination, again);
     }
 
     /// Forgets lanes that nothing waits for.
@@ -270,11 +369,9 @@ impl Board {
 }
 
 impl Lane {
-    fn wants(&self, most: usize, now: Timestamp) -> bool {
-        match self.carriers {
-            0 => self.due.is_some_and(|due| due <= now) && self.not_before.is_none_or(|pause| pause <= now),
-            some => some < most && self.reached && !self.page.is_empty(),
-        }
+    /// When it wants its first carrier.
+    fn wants_at(&self) -> Option<Timestamp> {
+        self.due.map(|due| self.not_before.map_or(due, |pause| pause.max(due)))
     }
 }
 

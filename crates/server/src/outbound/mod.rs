@@ -6,6 +6,7 @@
 //! [`Outbound::remind`].
 
 mod carrier;
+mod clock;
 mod hop;
 mod lanes;
 mod notices;
@@ -14,6 +15,7 @@ pub mod route;
 use crate::config;
 use crate::gatehouse::Gatehouse;
 use base::{Domain, Reply, Resolver, Timestamp};
+use clock::Clock;
 use gate::{Delivery, Screened};
 use hop::Ways;
 use lanes::{Board, Most};
@@ -67,7 +69,8 @@ pub struct Outbound {
     board: Mutex<Board>,
     /// Rung when there is something new on the board.
     bell: Notify,
-    /// Rung for carriers that wait for more, by destination.
+    clock: Clock,
+    /// Rung for carriers that wait for more, by destination. It is there while the destination has carriers.
     more: Mutex<HashMap<String, Arc<Notify>>>,
     stop: watch::Receiver<bool>,
 }
@@ -133,6 +136,7 @@ impl Outbound {
                 lane: set.connections_per_destination,
             })),
             bell: Notify::new(),
+            clock: Clock::new(),
             more: Mutex::new(HashMap::new()),
             stop,
         }))
@@ -144,7 +148,7 @@ impl Outbound {
             // Most mail that comes in goes to nobody else.
             return;
         }
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let mut board = self.board.lock();
         for destination in destinations {
             board.note(destination, now);
@@ -214,7 +218,7 @@ impl Outbound {
     async fn send(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut carriers = tokio::task::JoinSet::new();
         loop {
-            let started = self.board.lock().start(Timestamp::now());
+            let started = self.start();
             for destination in started {
                 carriers.spawn(carrier::carry(self.clone(), destination));
             }
@@ -222,7 +226,7 @@ impl Outbound {
                 let board = self.board.lock();
                 if board.is_full() { None } else { board.next() }
             };
-            let sleep = next.map_or(LOOK, until).min(LOOK);
+            let sleep = next.map_or(LOOK, |time| self.until(time)).min(LOOK);
             tokio::select! {
                 () = stopped(&mut stop) => break,
                 () = self.bell.notified() => {}
@@ -235,6 +239,21 @@ impl Outbound {
             }
         }
         while carriers.join_next().await.is_some() {}
+    }
+
+    /// Destinations that get a carrier now.
+    fn start(&self) -> Vec<String> {
+        let mut board = self.board.lock();
+        let started = board.start(self.clock.now());
+        let mut more = self.more.lock();
+        for destination in &started {
+            more.entry(destination.clone()).or_default();
+        }
+        started
+    }
+
+    fn until(&self, time: Timestamp) -> Duration {
+        Duration::from_secs(u64::try_from(time.0.saturating_sub(self.clock.now().0)).unwrap_or(0).max(1))
     }
 
     async fn look_at_queue(&self, is_first: bool) {
@@ -259,7 +278,7 @@ impl Outbound {
 
     /// Tells senders of what is late, and gives up what is too late. True where there may be more of it.
     async fn remind(&self) -> bool {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         // Those that are being carried right now do not count: their turn comes when that did not help.
         let most = REMINDERS + self.board.lock().taken();
         let late = match self.blocking(move |store| store.queue().overdue(now, most)).await {
@@ -365,7 +384,7 @@ impl Outbound {
 
     /// Entries that are due, or none where the queue can't be read.
     async fn read_due(&self, destination: &str, after: Option<(Timestamp, u64)>) -> Vec<Queued> {
-        let (name, now) = (destination.to_owned(), Timestamp::now());
+        let (name, now) = (destination.to_owned(), self.clock.now());
         let page = self.blocking(move |store| store.queue().due(&name, now, after, carrier::PAGE)).await;
         page.unwrap_or_else(|error| {
             error!(%error, "the queue cannot be read");
@@ -373,10 +392,9 @@ impl Outbound {
         })
     }
 
-    /// Waits until more is queued for a destination.
-    async fn wait_for_more(&self, destination: &str) {
-        let more = self.more.lock().entry(destination.to_owned()).or_default().clone();
-        more.notified().await;
+    /// What is rung when more is queued for a destination.
+    fn more(&self, destination: &str) -> Arc<Notify> {
+        self.more.lock().entry(destination.to_owned()).or_default().clone()
     }
 
     fn give_back(&self, destination: &str, group: &[Queued]) {
@@ -386,16 +404,22 @@ impl Outbound {
     /// A destination can't be reached: it has a pause.
     fn pause(&self, destination: &str, why: &str) {
         let until =
-            self.board.lock().unreachable(destination, why, Timestamp::now(), crate::random::fraction());
+            self.board.lock().unreachable(destination, why, self.clock.now(), crate::random::fraction());
         info!(destination, why, %until, "destination can't be reached");
     }
 
     async fn carrier_left(&self, destination: &str, was_of_use: bool) {
-        let last = self.board.lock().left(destination);
+        let last = {
+            let mut board = self.board.lock();
+            let last = board.left(destination);
+            if last {
+                self.more.lock().remove(destination);
+            }
+            last
+        };
         if last {
-            self.more.lock().remove(destination);
             let name = destination.to_owned();
-            let now = Timestamp::now().0;
+            let now = self.clock.now().0;
             // An entry that is due and can't be read must not be looked at without a rest.
             let earliest = if was_of_use { now } else { now.saturating_add(AFTER_NOTHING) };
             match self.blocking(move |store| store.queue().earliest(&name)).await {
@@ -440,10 +464,6 @@ pub fn destinations<'s>(mail: impl IntoIterator<Item = &'s Screened>) -> Vec<Str
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
-}
-
-fn until(time: Timestamp) -> Duration {
-    Duration::from_secs(u64::try_from(time.0.saturating_sub(Timestamp::now().0)).unwrap_or(0).max(1))
 }
 
 fn seconds(span: Duration) -> i64 {

@@ -240,3 +240,42 @@ fn carriers_make_room_for_a_lane_that_has_none() {
     board.note("a", Timestamp(1));
     assert_eq!(board.start(NOW), ["c"]);
 }
+
+/// A carrier that panics leaves nothing behind that would stop its lane.
+#[test]
+fn a_carrier_that_breaks_off_does_not_block_its_lane() {
+    let mut board = board(1, 1);
+    let again = Timestamp(NOW.0 + 60);
+    board.note("a", NOW);
+    board.start(NOW);
+    board.task("a", 1);
+    board.read("a", vec![entry(1, 1, 1)], 9);
+    assert_eq!(ids(board.task("a", 1)), [1]);
+    board.broke_off("a", &[1], false, again);
+    assert!(board.start(NOW).is_empty());
+    assert_eq!(board.start(again), ["a"]);
+    assert_eq!(board.task("a", 1), Task::Read(None));
+    board.broke_off("a", &[], true, again);
+    assert_eq!(board.start(again), ["a"]);
+    assert_eq!(board.task("a", 1), Task::Read(None));
+    board.read("a", vec![entry(1, 1, 1)], 9);
+    assert_eq!(ids(board.task("a", 1)), [1]);
+}
+
+/// What a bell costs does not grow with the destinations.
+#[test]
+fn a_hundred_thousand_destinations() {
+    let mut board = board(50, 5);
+    (0..100_000).for_each(|n| board.note(&format!("d{n}"), NOW));
+    let begun = std::time::Instant::now();
+    let mut carried = 0;
+    while carried < 100_000 {
+        let started = board.start(NOW);
+        carried += started.len();
+        started.iter().for_each(|name| assert!(board.left(name)));
+        assert!(!started.is_empty());
+    }
+    // Each bell over all of them would be 2,000 times 100,000 steps.
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    assert!(board.start(NOW).is_empty() && board.next().is_none());
+}
