@@ -378,7 +378,12 @@ impl Desk {
             plaintext_auth: clear_passwords,
             scram,
             smtputf8: true,
-            offers: session::smtp::Offers { dsn: true, ..session::smtp::Offers::default() },
+            offers: session::smtp::Offers {
+                dsn: true,
+                deliver_by: true,
+                require_tls: true,
+                ..session::smtp::Offers::default()
+            },
         }))
     }
 

@@ -17,5 +17,5 @@ pub use content::{ChunkReader, DataReader, Event, Fault};
 pub use line::{Line, read_line};
 pub use parameter::{DeliverBy, EnvelopeId, Hold, Notify, OriginalRecipient, Ret};
 pub use reply::{Heard, NotAReply, ReplyReader};
-pub use terms::Terms;
+pub use terms::{By, Terms};
 pub use writer::TextWriter;

@@ -28,6 +28,8 @@ const FILE_FROM: u64 = 8 * 1024;
 /// A message on its way in, from MAIL to the last reply.
 pub struct Transaction {
     trace: TraceId,
+    /// When MAIL came.
+    begun: Timestamp,
     sender: Sender,
     ruling: Ruling<gate::Sender>,
     recipients: Vec<(Delivery, Ruling<Recipient>)>,
@@ -56,6 +58,7 @@ impl Transaction {
     pub fn new(sender: Sender, ruling: Ruling<gate::Sender>) -> Self {
         Transaction {
             trace: crate::random::trace_id(),
+            begun: Timestamp::now(),
             sender,
             ruling,
             recipients: Vec::new(),
@@ -66,7 +69,7 @@ impl Transaction {
 
     /// What the sender asks for of a recipient.
     pub fn terms(&self, rcpt: &Rcpt) -> Terms {
-        Terms::of(&self.sender.mail, rcpt)
+        Terms::of(&self.sender.mail, rcpt, self.begun)
     }
 
     /// The id that follows the message.

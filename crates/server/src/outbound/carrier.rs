@@ -64,8 +64,10 @@ struct Server {
     name: String,
     /// It and its TLS, for the log.
     words: String,
-    /// Whether it took what the sender wants to hear of (DSN).
-    reports: bool,
+    /// Whether it sees to reports.
+    dsn: bool,
+    /// Whether it sees to the time.
+    deliver_by: bool,
 }
 
 struct Carrier<'o> {
@@ -191,9 +193,21 @@ impl Carrier<'_> {
                 return self.unreachable(group, fault, met).await;
             }
             let Some(hop) = &mut self.hop else { return Some(group) };
-            let outcome = hop.send(mail(&group, &content), &content).await;
-            let server = Server { name: hop.name().to_string(), words: hop.words(), reports: outcome.dsn };
-            let ready = hop.is_ready();
+            let outcome = hop.send(mail(&group, &content, self.outbound.clock.now()), &content).await;
+            let server = Server {
+                name: hop.name().to_string(),
+                words: hop.words(),
+                dsn: outcome.dsn,
+                deliver_by: outcome.deliver_by,
+            };
+            if (is_reused || self.candidates.as_ref().is_some_and(Candidates::are_left))
+                && outcome.recipients.iter().any(lacks_tls)
+                && let Some(hop) = self.hop.take()
+            {
+                // RFC 8689 §4.2.1: each server is asked.
+                hop.quit().await;
+            }
+            let ready = self.hop.as_ref().is_some_and(Hop::is_ready);
             if !ready {
                 self.hop = None;
             }
@@ -225,7 +239,7 @@ impl Carrier<'_> {
     }
 
     fn has_candidates(&self) -> bool {
-        self.candidates.as_ref().is_some_and(|c| !c.exchanges.is_empty() || !c.addresses.is_empty())
+        self.candidates.as_ref().is_some_and(Candidates::are_left)
     }
 
     /// Reaches the next server that there is.
@@ -272,6 +286,10 @@ impl Carrier<'_> {
         fault: Reply,
         met: Option<Trouble>,
     ) -> Option<Vec<Queued>> {
+        if let Some(trouble) = met.clone().filter(|trouble| trouble.reply.is_permanent()) {
+            self.settle(&group, vec![Fate::Refused(trouble); group.len()], None).await;
+            return None;
+        }
         if let Some(trouble) = met {
             let said = trouble.reply.to_string();
             self.settle(&group, vec![Fate::Deferred(trouble); group.len()], None).await;
@@ -305,8 +323,7 @@ impl Carrier<'_> {
         let mut settled = Vec::with_capacity(group.len());
         let mut told = Vec::new();
         let spread = crate::random::fraction();
-        let (name, reports, server) =
-            server.map_or((None, true, ""), |server| (Some(&server.name), server.reports, &server.words));
+        let (name, words) = server.map_or((None, ""), |server| (Some(&server.name), server.words.as_str()));
         let report = |entry: &Queued, action, reply: Reply, said: Option<&String>| Report {
             recipient: entry.recipient.clone(),
             terms: entry.terms.clone(),
@@ -318,9 +335,8 @@ impl Carrier<'_> {
         for (entry, fate) in group.iter().zip(fates) {
             let fate = match fate {
                 Fate::Delivered(reply) => {
-                    info!(trace = %entry.trace, to = %entry.recipient, server, %reply, "sent");
-                    if !reports && entry.terms.wants_success() {
-                        // RFC 3461 §5.2.2: nobody behind that server will tell.
+                    info!(trace = %entry.trace, to = %entry.recipient, server = words, %reply, "sent");
+                    if server.is_some_and(|server| entry.terms.wants_relay(server.dsn, server.deliver_by)) {
                         let report = report(entry, Action::Relayed, reply, name);
                         let (fate, otherwise) = (queue::Fate::Gone, queue::Fate::Gone);
                         told.push(Told { entry: entry.clone(), fate, otherwise, report });
@@ -329,7 +345,7 @@ impl Carrier<'_> {
                     queue::Fate::Gone
                 }
                 Fate::Refused(trouble) => {
-                    info!(trace = %entry.trace, to = %entry.recipient, server, reply = %trouble.reply, "refused for good");
+                    info!(trace = %entry.trace, to = %entry.recipient, server = words, reply = %trouble.reply, "refused for good");
                     // What we found out ourselves is not to be put into the other server's mouth.
                     let said = name.filter(|_| trouble.why == Why::Reply);
                     let otherwise = later(entry, now, spread, &trouble.reply);
@@ -338,7 +354,7 @@ impl Carrier<'_> {
                     continue;
                 }
                 Fate::Deferred(trouble) | Fate::Unknown(trouble) => {
-                    info!(trace = %entry.trace, to = %entry.recipient, server, reply = %trouble.reply, tries = entry.tries + 1, "put off");
+                    info!(trace = %entry.trace, to = %entry.recipient, server = words, reply = %trouble.reply, tries = entry.tries + 1, "put off");
                     later(entry, now, spread, &trouble.reply)
                 }
                 // The next reading finds it again.
@@ -359,6 +375,10 @@ fn later(entry: &Queued, now: Timestamp, spread: f64, reply: &Reply) -> queue::F
 }
 
 impl Candidates {
+    fn are_left(&self) -> bool {
+        !self.exchanges.is_empty() || !self.addresses.is_empty()
+    }
+
     async fn next(&mut self, outbound: &Outbound) -> Option<(Exchange, SocketAddr)> {
         while self.addresses.is_empty() {
             let exchange = self.exchanges.pop_front()?;
@@ -395,6 +415,11 @@ fn hosts_fault(fate: &Fate) -> Option<&Trouble> {
     }
 }
 
+/// The server can't be trusted with a message that is to be sent by TLS only.
+fn lacks_tls(fate: &Fate) -> bool {
+    matches!(fate, Fate::Refused(trouble) if trouble.why == Why::NoRequireTls)
+}
+
 /// Divides what was tried into what is settled, left in `group` with its fates, and what another server may take now:
 /// where there are `others`, and the fault was this server's only, which is noted in `met`.
 fn sort_out(
@@ -412,6 +437,11 @@ fn sort_out(
                 again.push(entry);
                 *met = Some(trouble);
             }
+            Fate::Refused(trouble) if others && trouble.why == Why::NoRequireTls => {
+                again.push(entry);
+                // What may help another time weighs more.
+                met.get_or_insert(trouble);
+            }
             fate => {
                 settled.push(entry);
                 settled_fates.push(fate);
@@ -422,7 +452,7 @@ fn sort_out(
     (again, settled_fates)
 }
 
-fn mail(group: &[Queued], content: &Content) -> Mail {
+fn mail(group: &[Queued], content: &Content, now: Timestamp) -> Mail {
     let first = group.first();
     let tree = content.message().tree();
     let binary = [NoteKind::BareCr, NoteKind::BareLf, NoteKind::Nul].iter().any(|kind| tree.has_note(*kind));
@@ -436,9 +466,9 @@ fn mail(group: &[Queued], content: &Content) -> Mail {
             (false, false) => Body::SevenBit,
         },
         utf8_header: first.is_some_and(|entry| entry.smtputf8) && tree.has_note(NoteKind::EightBitHeader),
-        require_tls: false,
+        require_tls: first.is_some_and(|entry| entry.terms.require_tls),
         priority: None,
-        deliver_by: None,
+        deliver_by: first.and_then(|entry| entry.terms.by).map(|by| by.left(now)),
         ret: first.and_then(|entry| entry.terms.ret),
         envid: first.and_then(|entry| entry.terms.envelope_id.clone()),
     }

@@ -297,14 +297,14 @@ impl Outbound {
                 continue;
             }
             claimed.push((destination.clone(), entry.id));
-            let until = Timestamp(entry.since.0.saturating_add(seconds(self.give_up_after)));
+            let (until, next) = self.patience(&entry, now);
             let expired = now >= until;
             let why = self.fault(&destination).unwrap_or_else(|| entry.last.clone());
             let text = if why.is_empty() { "no server was reached in time".to_owned() } else { why };
             let (reply, fate) = match expired {
                 // RFC 3463 §3.5: delivery time expired.
                 true => (Reply::new(550, (5, 4, 7), text), queue::Fate::Gone),
-                false => (Reply::new(451, (4, 4, 7), text), queue::Fate::Told(until)),
+                false => (Reply::new(451, (4, 4, 7), text), queue::Fate::Told(next)),
             };
             info!(trace = %entry.trace, to = %entry.recipient, expired, %reply, "late");
             let action = if expired { Action::Failed } else { Action::Delayed(until) };
@@ -320,6 +320,17 @@ impl Outbound {
         let mut board = self.board.lock();
         claimed.iter().for_each(|(destination, id)| board.give_back(destination, [*id]));
         may_be_more
+    }
+
+    /// Until when an entry is tried, and when its sender is told the next time that it is late.
+    fn patience(&self, entry: &Queued, now: Timestamp) -> (Timestamp, Timestamp) {
+        let until = Timestamp(entry.since.0.saturating_add(seconds(self.give_up_after)));
+        match entry.terms.by {
+            // RFC 2852 §4.1: mode R is returned then, mode N is reported late.
+            Some(by) if by.or_return => (until.min(by.time), until.min(by.time)),
+            Some(by) if by.time > now => (until, until.min(by.time)),
+            _ => (until, until),
+        }
     }
 
     /// Commits fates, and others together with what senders are told of them. Comes back when that is done: until then

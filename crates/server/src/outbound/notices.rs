@@ -39,7 +39,9 @@ impl Report {
         match self.action {
             Action::Failed => self.terms.wants_failure(),
             Action::Delayed(_) => self.terms.wants_delay(),
-            Action::Delivered | Action::Relayed => self.terms.wants_success(),
+            Action::Delivered => self.terms.wants_success(),
+            // Made only where it is.
+            Action::Relayed => true,
         }
     }
 }
@@ -200,12 +202,14 @@ impl Maker {
             action: first.action,
             original: &original.octets,
             header_end: original.header_end,
-            // RFC 3461 §4.3: RET says what comes back with a failure. With anything else the header does.
+            // RFC 3461 §4.3: RET says what comes back with a failure. With anything else the header does, and with what
+            // is to be sent by TLS only (RFC 8689 §5).
             whole: original.is_whole
                 && first.action == Action::Failed
-                && first.terms.ret != Some(Ret::Headers),
+                && first.terms.ret != Some(Ret::Headers)
+                && !first.terms.require_tls,
         });
-        let Some(delivery) = self.delivery(to, subject, first.action)? else {
+        let Some(delivery) = self.delivery(to, subject, first)? else {
             warn!(trace = %subject.trace, %to, "the sender is gone: nobody can be told");
             return Ok(None);
         };
@@ -229,7 +233,7 @@ impl Maker {
         &self,
         to: &Address,
         subject: &Subject<'_>,
-        action: Action,
+        about: &Report,
     ) -> Result<Option<Delivery>, StoreError> {
         let directory = self.store.directory();
         let failed = |error: store::DirectoryError| StoreError::Failed(error.to_string());
@@ -251,9 +255,9 @@ impl Maker {
                 account: None,
                 domain: subject.domain,
                 recipient: to.clone(),
-                terms: Terms::unreported(),
+                terms: Terms { require_tls: about.terms.require_tls, ..Terms::unreported() },
             })),
-            _ if matches!(action, Action::Delivered | Action::Relayed) => Ok(None),
+            _ if matches!(about.action, Action::Delivered | Action::Relayed) => Ok(None),
             Found::Accounts { .. } | Found::NoSuchUser => {
                 let postmaster = directory.postmaster().map_err(failed)?.first().copied();
                 Ok(postmaster.map(|account| inbox(account, subject.domain)))

@@ -287,7 +287,9 @@ impl Prepared {
         let m = &self.mail;
         let (trace, account) = (m.trace.0.to_be_bytes(), account.map(|a| int(a.0)));
         let (from, to) = (m.reverse_path.to_string(), recipient.to_string());
-        let (since, deadline) = (m.received.0, m.received.0.saturating_add(self.late_after));
+        let since = m.received.0;
+        let late = since.saturating_add(self.late_after);
+        let deadline = terms.by.map_or(late, |by| late.min(by.time.0));
         let values = params![
             trace,
             mail,

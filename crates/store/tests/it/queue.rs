@@ -84,7 +84,9 @@ fn entries_are_found_by_destination_and_time() {
 #[test]
 fn terms_are_kept() {
     let mut rig = Rig::new();
-    let asked = ["", "NOTIFY=SUCCESS ORCPT=utf-8;jürgen@example.net", "NOTIFY=NEVER RET=HDRS ENVID=a+20b"];
+    let soon = format!("BY={};R REQUIRETLS", RECEIVED + 600);
+    let asked =
+        ["", "NOTIFY=SUCCESS ORCPT=utf-8;jürgen@example.net", "NOTIFY=NEVER RET=HDRS ENVID=a+20b", &soon];
     let deliveries = asked.map(|terms| Delivery::Queue {
         account: None,
         domain: DomainId(1),
@@ -95,6 +97,9 @@ fn terms_are_kept() {
     rig.reopen();
     let kept = rig.store.queue().entries(0, 10).unwrap();
     assert_eq!(kept.iter().map(|one| one.terms.to_string()).collect::<Vec<_>>(), asked);
+    // Who has no time hears sooner that it is over.
+    let late = kept.iter().map(|one| one.deadline.0 - RECEIVED).collect::<Vec<_>>();
+    assert_eq!(late, [LATE_AFTER, LATE_AFTER, LATE_AFTER, 600]);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What a sender asks for of mail that waits, as it is kept.
 
 use super::command::each_parameter;
-use super::parameter::{EnvelopeId, Notify, OriginalRecipient, Ret};
+use super::parameter::{DeliverBy, EnvelopeId, Notify, OriginalRecipient, Ret};
 use super::{CommandError, Mail, Rcpt};
+use base::Timestamp;
 use std::fmt;
 
 /// What a sender asked for of mail to one recipient, by parameters of MAIL and RCPT. By default nothing.
 ///
-/// It is kept as text, in the parameters' own form, blanks between them.
+/// It is kept as text, in the parameters' own form, blanks between them; but BY has a time instead of what is left.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Terms {
     /// NOTIFY: when it wants a report (RFC 3461 §4.1).
@@ -18,16 +19,66 @@ pub struct Terms {
     pub ret: Option<Ret>,
     /// ENVID: what reports are to name (RFC 3461 §4.4).
     pub envelope_id: Option<EnvelopeId>,
+    /// BY: by when it is to be delivered (RFC 2852 §4).
+    pub by: Option<By>,
+    /// REQUIRETLS (RFC 8689 §2).
+    pub require_tls: bool,
+}
+
+/// By when, and what if not (RFC 2852 §4): what [`DeliverBy`] says at a certain time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct By {
+    /// By when.
+    pub time: Timestamp,
+    /// Whether it is then returned; otherwise the sender is told that it is late.
+    pub or_return: bool,
+    /// Whether relays are to report it.
+    pub trace: bool,
+}
+
+impl By {
+    fn new(by: DeliverBy, now: Timestamp) -> Self {
+        let time = Timestamp(now.0.saturating_add(i64::from(by.seconds)));
+        By { time, or_return: by.or_return, trace: by.trace }
+    }
+
+    /// What a server is told at a time.
+    pub fn left(self, now: Timestamp) -> DeliverBy {
+        let seconds = self.time.0.saturating_sub(now.0);
+        let seconds = i32::try_from(seconds).unwrap_or(if seconds < 0 { i32::MIN } else { i32::MAX });
+        DeliverBy { seconds, or_return: self.or_return, trace: self.trace }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (time, mode) = text.split_once(';')?;
+        let (or_return, trace) = match mode {
+            "N" => (false, false),
+            "NT" => (false, true),
+            "R" => (true, false),
+            "RT" => (true, true),
+            _ => return None,
+        };
+        Some(By { time: Timestamp(time.parse().ok()?), or_return, trace })
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = if self.or_return { 'R' } else { 'N' };
+        write!(f, "{};{mode}{}", self.time.0, if self.trace { "T" } else { "" })
+    }
 }
 
 impl Terms {
-    /// Those of a recipient of a message.
-    pub fn of(mail: &Mail, rcpt: &Rcpt) -> Self {
+    /// Those of a recipient of a message whose MAIL came at `now`.
+    pub fn of(mail: &Mail, rcpt: &Rcpt, now: Timestamp) -> Self {
         Terms {
             notify: rcpt.notify,
             original: rcpt.original.clone(),
             ret: mail.ret,
             envelope_id: mail.envelope_id.clone(),
+            by: mail.deliver_by.map(|by| By::new(by, now)),
+            require_tls: mail.require_tls,
         }
     }
 
@@ -43,8 +94,13 @@ impl Terms {
     }
 
     fn set(&mut self, keyword: &str, value: Option<&str>) -> Result<(), CommandError> {
+        if keyword == "REQUIRETLS" && value.is_none() {
+            self.require_tls = true;
+            return Ok(());
+        }
         let value = value.ok_or(CommandError::Parameter)?;
         let known = match keyword {
+            "BY" => keep(&mut self.by, By::parse(value)),
             "NOTIFY" => keep(&mut self.notify, Notify::parse(value)),
             "ORCPT" => keep(&mut self.original, OriginalRecipient::parse(value, true)),
             "RET" => keep(&mut self.ret, Ret::parse(value)),
@@ -69,9 +125,20 @@ impl Terms {
         matches!(self.notify, Some(Notify::On { success: true, .. }))
     }
 
+    /// Whether it is to hear that a server has mail which does not see to what was asked for: one without DSN of
+    /// success (RFC 3461 §5.2.2), one without DELIVERBY of the time, and any that takes mail to be traced (RFC 2852
+    /// §4).
+    pub fn wants_relay(&self, dsn: bool, deliver_by: bool) -> bool {
+        let unseen = self.by.is_some_and(|by| by.trace || !deliver_by);
+        self.wants_success() && !dsn || unseen && self.notify != Some(Notify::Never)
+    }
+
     /// Whether two recipients can get the message by one MAIL command.
     pub fn share_envelope(&self, other: &Self) -> bool {
-        self.ret == other.ret && self.envelope_id == other.envelope_id
+        self.ret == other.ret
+            && self.envelope_id == other.envelope_id
+            && self.by == other.by
+            && self.require_tls == other.require_tls
     }
 }
 
@@ -87,6 +154,8 @@ impl fmt::Display for Terms {
             self.original.as_ref().and_then(|original| original.value(true)).map(|o| format!("ORCPT={o}")),
             self.ret.map(|ret| format!("RET={}", ret.as_str())),
             self.envelope_id.as_ref().map(|id| format!("ENVID={}", id.value())),
+            self.by.map(|by| format!("BY={by}")),
+            self.require_tls.then(|| "REQUIRETLS".to_owned()),
         ];
         f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(" "))
     }
@@ -106,8 +175,37 @@ mod tests {
         check("NOTIFY=NEVER");
         check("NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;B+2Bx@example.test RET=HDRS ENVID=QQ+20314159");
         check("ORCPT=utf-8;jürgen\\x{20}x@example.net");
-        for unknown in ["NOTIFY", "NOTIFY=SOMETIMES", "X=1", "RET=HDRS RET=FULL"] {
+        check("BY=1795600000;RT REQUIRETLS");
+        check("BY=-5;N");
+        for unknown in
+            ["NOTIFY", "BY=5", "BY=5;X", "REQUIRETLS=1", "NOTIFY=SOMETIMES", "X=1", "RET=HDRS RET=FULL"]
+        {
             assert_eq!(Terms::parse(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn time_runs_down() {
+        let by = By::parse("1000;RT").unwrap();
+        for (now, expected) in [(900, "100;RT"), (1000, "0;RT"), (1001, "-1;RT")] {
+            assert_eq!(by.left(Timestamp(now)).value(), expected);
+        }
+        assert_eq!(By::new(DeliverBy::parse("120;N").unwrap(), Timestamp(880)), By::parse("1000;N").unwrap());
+    }
+
+    /// RFC 3461 §5.2.2, RFC 2852 §4.1: without DSN, without DELIVERBY, with both.
+    #[test]
+    fn who_wants_to_hear_of_a_relay() {
+        for (text, expected) in [
+            ("", [false, false, false]),
+            ("NOTIFY=SUCCESS", [true, false, false]),
+            ("BY=1;N", [false, true, false]),
+            ("BY=1;NT", [true, true, true]),
+            ("BY=1;NT NOTIFY=NEVER", [false, false, false]),
+        ] {
+            let terms = Terms::parse(text).unwrap();
+            let ways = [(false, true), (true, false), (true, true)];
+            assert_eq!(ways.map(|(dsn, by)| terms.wants_relay(dsn, by)), expected, "{text}");
         }
     }
 
