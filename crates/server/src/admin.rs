@@ -2,8 +2,8 @@
 
 use crate::auth::Credentials;
 use crate::control::{
-    AccountRow, Admin, AliasRow, AppPasswordRow, Change, DeletedRow, DomainRow, Password, QuarantineRow,
-    QueueRow, Request, Response, Which,
+    AccountRow, Admin, AliasRow, AppPasswordRow, Change, DeletedRow, DomainRow, HoldRow, Password,
+    QuarantineRow, QueueRow, Request, Response, Which,
 };
 use crate::server::Server;
 use base::address::Host;
@@ -12,7 +12,10 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use store::{Account, AccountState, Alias, Directory, DirectoryError, queue};
 
-/// Queue and quarantine entries that one command lists.
+/// Queue entries that are listed at a time.
+const QUEUE_PAGE: usize = 1000;
+
+/// Quarantine entries that one command lists.
 const MOST_ENTRIES: usize = 100_000;
 
 /// The administrator's hand.
@@ -105,7 +108,8 @@ impl Steward {
                 self.directory().remove_alias(&parse_address(&address)?).map_err(|e| about(&address, e))?;
                 done(format!("{address} is removed"))
             }
-            Request::QueueList => self.list_queue(),
+            Request::QueueList { after } => self.list_queue(after),
+            Request::QueueHolds => self.list_holds(),
             Request::QueueShow { id } => self.show_queued(id),
             Request::QueueChange { which, change } => self.change_queue(which, change),
             Request::QuarantineList => self.list_quarantine(),
@@ -271,9 +275,25 @@ impl Steward {
         aliases.into_iter().map(row).collect::<Result<_, String>>().map(Response::Aliases)
     }
 
-    fn list_queue(&self) -> Outcome {
-        let queued = self.server.store.queue().entries(0, MOST_ENTRIES).map_err(|e| e.to_string())?;
+    fn list_queue(&self, after: u64) -> Outcome {
+        let queued = self.server.store.queue().entries(after, QUEUE_PAGE).map_err(|e| e.to_string())?;
         Ok(Response::Queue(queued.into_iter().map(|entry| self.queue_row(entry)).collect()))
+    }
+
+    fn list_holds(&self) -> Outcome {
+        let holds = self.server.store.queue().holds().map_err(|e| e.to_string())?;
+        let row = |hold: queue::Hold| {
+            let (from, to) = match hold.which {
+                // Of one that was removed its number is all that is left.
+                queue::Which::Account(id) => {
+                    (Some(self.name_of(id).unwrap_or_else(|_| id.to_string())), None)
+                }
+                queue::Which::Destination(name) => (None, Some(name)),
+                queue::Which::Ids(_) | queue::Which::All => (None, None),
+            };
+            HoldRow { from, to, why: hold.why, since: hold.since.to_string() }
+        };
+        Ok(Response::Holds(holds.into_iter().map(row).collect()))
     }
 
     fn show_queued(&self, id: u64) -> Outcome {
@@ -324,6 +344,15 @@ impl Steward {
             Change::Drop => (queue::Change::Drop, "dropped"),
         };
         let count = self.server.outbound.change(&which, &change).map_err(|e| e.to_string())?;
+        let stands = matches!(which, queue::Which::Account(_) | queue::Which::Destination(_));
+        if stands && matches!(change, queue::Change::Hold(_)) {
+            return done(format!(
+                "{count} held, and whatever comes later (`mailward queue holds` shows that)"
+            ));
+        }
+        if stands && change == queue::Change::Release {
+            return done(format!("{count} released, and nothing more is held"));
+        }
         done(match count {
             0 => "no entry is meant by that".to_owned(),
             1 => format!("1 entry is {did}"),

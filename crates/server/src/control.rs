@@ -68,8 +68,10 @@ pub enum Request {
     AliasList,
     /// It is gone.
     AliasRemove { address: String },
-    /// What waits to be delivered to other servers.
-    QueueList,
+    /// What waits to be delivered to other servers, after this entry, a page of it.
+    QueueList { after: u64 },
+    /// Accounts and domains whose mail is held.
+    QueueHolds,
     /// One entry.
     QueueShow { id: u64 },
     /// What is to be done with some of it.
@@ -104,6 +106,8 @@ pub enum Response {
     Queue(Vec<QueueRow>),
     /// One entry of it.
     Queued(QueueRow),
+    /// What is held.
+    Holds(Vec<HoldRow>),
     /// The quarantine.
     Quarantine(Vec<QuarantineRow>),
     /// Deleted mail.
@@ -163,6 +167,17 @@ pub struct QueueRow {
     pub tries: u32,
     /// What the last try brought, or why it is held.
     pub why: String,
+}
+
+/// A hold that stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HoldRow {
+    /// The account whose mail is held, if it is one's.
+    pub from: Option<String>,
+    /// The domain for which mail is held, if it is for one.
+    pub to: Option<String>,
+    pub why: String,
+    pub since: String,
 }
 
 /// Some queue entries.

@@ -43,7 +43,11 @@ pub trait Queue: Send + Sync {
     /// when it survives a power cut.
     fn settle(&self, settled: Vec<Settled>, notices: Vec<Screened>, done: Done<Vec<Placed>>);
 
-    /// Does what the administrator wants with entries; gives the destinations for which something may be due now.
+    /// What is held, those included that are queued later.
+    fn holds(&self) -> Result<Vec<Hold>, StoreError>;
+
+    /// Does what the administrator wants with entries. A hold for a destination or an account stands: what is queued
+    /// later is held, too, until it is released. Gives the destinations for which something may be due now.
     fn change(&self, which: &Which, change: &Change) -> Result<Changed, StoreError>;
 }
 
@@ -146,6 +150,17 @@ pub enum Change {
     Release,
     /// Throw it away; nobody is told.
     Drop,
+}
+
+/// A hold that stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// For a destination, or of an account.
+    pub which: Which,
+    /// Why.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What a [`Change`] changed.

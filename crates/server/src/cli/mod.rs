@@ -88,6 +88,7 @@ const QUEUE_EXAMPLES: &str = "Examples:
   mailward queue show 4711
   mailward queue retry --to example.org      its server is back
   mailward queue hold --from anna@example.org --why 'sends spam?'
+  mailward queue holds
   mailward queue drop 4711 4712";
 
 const UNDELETE_EXAMPLES: &str = "Examples:
@@ -276,7 +277,7 @@ pub enum Queue {
     },
     /// Try entries now, whatever happened before
     Retry(Entries),
-    /// Keep entries back until they are released
+    /// Keep entries back until they are released; of an account or for a domain those that come later, too
     Hold {
         #[command(flatten)]
         which: Entries,
@@ -284,8 +285,10 @@ pub enum Queue {
         #[arg(long, default_value = "by the administrator")]
         why: String,
     },
-    /// Send what was held
+    /// Send what was held, and hold no more of it
     Release(Entries),
+    /// List the accounts and domains whose mail is held
+    Holds(Listing),
     /// Throw entries away; their senders hear nothing
     Drop {
         #[command(flatten)]

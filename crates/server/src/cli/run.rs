@@ -30,6 +30,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Account(command) => account(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Domain(command) => domain(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Alias(command) => alias(command).and_then(|(request, json)| ask(&files, &request, json)),
+        Command::Queue(Queue::List(listing)) => list_queue(&files, listing.json),
         Command::Queue(command) => queue(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Quarantine(Quarantine::List(listing)) => ask(&files, &Request::QuarantineList, listing.json),
         Command::Undelete(command) => {
@@ -91,7 +92,8 @@ fn configuration(files: &[PathBuf], command: &Config) -> Result<(), String> {
 fn queue(command: Queue) -> Result<(Request, bool), String> {
     let change = |which: Entries, change| Request::QueueChange { which: entries(which), change };
     Ok(match command {
-        Queue::List(listing) => (Request::QueueList, listing.json),
+        Queue::List(listing) => (Request::QueueList { after: 0 }, listing.json),
+        Queue::Holds(listing) => (Request::QueueHolds, listing.json),
         Queue::Show { id, listing } => (Request::QueueShow { id }, listing.json),
         Queue::Retry(which) => (change(which, control::Change::Retry), false),
         Queue::Hold { which, why } => (change(which, control::Change::Hold { why }), false),
@@ -177,11 +179,31 @@ fn undelete(command: Undelete) -> (Request, bool) {
 }
 
 fn ask(files: &[PathBuf], request: &Request, json: bool) -> Result<(), String> {
+    answer(files, request).and_then(|response| print(render(&response, json).as_bytes()))
+}
+
+fn answer(files: &[PathBuf], request: &Request) -> Result<Response, String> {
     let socket = written(files).map_err(|e| e.to_string())?.control_socket();
-    let response = control::ask(&socket, request).map_err(|e| e.to_string())?;
-    match response {
+    match control::ask(&socket, request).map_err(|e| e.to_string())? {
         Response::Failed(why) => Err(why),
-        other => print(render(&other, json).as_bytes()),
+        other => Ok(other),
+    }
+}
+
+/// Lists the queue a page at a time: neither side holds all of it. Each page has a heading.
+fn list_queue(files: &[PathBuf], json: bool) -> Result<(), String> {
+    let mut after = 0;
+    loop {
+        let page = answer(files, &Request::QueueList { after })?;
+        let last = match &page {
+            Response::Queue(rows) => rows.last().map(|row| row.id),
+            _ => None,
+        };
+        if last.is_some() || after == 0 {
+            print(render(&page, json).as_bytes())?;
+        }
+        let Some(last) = last else { return Ok(()) };
+        after = last;
     }
 }
 
@@ -228,6 +250,15 @@ fn render(response: &Response, json: bool) -> String {
         }
         Response::Queued(row) if json => list(std::slice::from_ref(row), true, &[], |_| Vec::new()),
         Response::Queued(row) => queued(row),
+        Response::Holds(rows) => list(rows, json, &["FROM", "TO", "SINCE", "WHY"], |r| {
+            let all = || "any".to_owned();
+            vec![
+                r.from.clone().unwrap_or_else(all),
+                r.to.clone().unwrap_or_else(all),
+                r.since.clone(),
+                r.why.clone(),
+            ]
+        }),
         Response::Quarantine(rows) => list(rows, json, &["ID", "SINCE", "FROM", "TO", "WHY", "TRACE"], |r| {
             vec![
                 r.id.to_string(),

@@ -26,6 +26,7 @@ fn what_scripts_depend_on() {
     check("mailward alias add b@example.test", false);
     check("mailward alias add b@example.test a@example.test --send-as", true);
     check("mailward queue list --json", true);
+    check("mailward queue holds --json", true);
     check("mailward quarantine list", true);
     check("mailward undelete restore a@example.test 3 4", true);
     check("mailward undelete restore a@example.test", false);

@@ -282,8 +282,11 @@ impl Prepared {
     ) -> Result<Place, Fault> {
         let sql =
             "INSERT INTO queue (trace, mail, account, domain, reverse_path, recipient, size, smtputf8, since,
-                                destination, due, deadline, terms)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11, ?12) RETURNING id";
+                                destination, due, deadline, terms, held)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11, ?12,
+                           (SELECT why FROM queue_hold
+                            WHERE kind = 'destination' AND key = ?10 OR kind = 'account' AND key = ?3))
+                   RETURNING id";
         let m = &self.mail;
         let (trace, account) = (m.trace.0.to_be_bytes(), account.map(|a| int(a.0)));
         let (from, to) = (m.reverse_path.to_string(), recipient.to_string());

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::schema::int;
 use super::writer::Work;
 use super::{Sqlite, housekeeping, quarantine};
-use crate::queue::{Change, Changed, Fate, Queue, Queued, Settled, Waiting, Which};
+use crate::queue::{Change, Changed, Fate, Hold, Queue, Queued, Settled, Waiting, Which};
 use crate::{Done, Placed, StoreError};
 use base::{AccountId, Address, DomainId, MailId, ReversePath, Timestamp};
 use gate::Screened;
@@ -82,7 +82,25 @@ impl Queue for Sqlite {
         self.submit_batch(batch, done, move |work| settled.iter().try_for_each(|one| settle_one(work, one)));
     }
 
+    fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        let read = |reader: &Connection| {
+            let sql = "SELECT kind, key, why, since FROM queue_hold ORDER BY kind, key";
+            let mut statement = reader.prepare_cached(sql)?;
+            let hold = |row: &Row<'_>| {
+                let which = match row.get::<_, String>(0)?.as_str() {
+                    "account" => Which::Account(AccountId(row.get::<_, i64>(1)? as u64)),
+                    _ => Which::Destination(row.get(1)?),
+                };
+                Ok(Hold { which, why: row.get(2)?, since: Timestamp(row.get(3)?) })
+            };
+            Ok::<_, Fault>(statement.query_map([], hold)?.collect::<Result<_, _>>()?)
+        };
+        self.parts.readers.lend(read).map_err(StoreError::from)
+    }
+
     fn change(&self, which: &Which, change: &Change) -> Result<Changed, StoreError> {
+        let standing = (which.clone(), change.clone());
+        self.write(move |work| change_hold(work, &standing.0, &standing.1))?;
         let mut changed = Changed::default();
         let mut destinations = std::collections::BTreeSet::new();
         let mut after = 0;
@@ -172,6 +190,27 @@ fn remove(work: &Work<'_>, id: i64) -> Result<(), Fault> {
         Some(mail) => housekeeping::clear_if_unheld(work, mail, Timestamp::now().0),
         // Dropped meanwhile.
         None => Ok(()),
+    }
+}
+
+/// Makes a hold stand, or ends it.
+fn change_hold(work: &Work<'_>, which: &Which, change: &Change) -> Result<(), Fault> {
+    let (kind, key) = match which {
+        Which::Destination(name) => ("destination", Value::from(name.clone())),
+        Which::Account(account) => ("account", Value::from(int(account.0))),
+        Which::All if *change == Change::Release => return work.run("DELETE FROM queue_hold", []).map(drop),
+        Which::All | Which::Ids(_) => return Ok(()),
+    };
+    match change {
+        Change::Hold(why) => {
+            let sql = "INSERT OR REPLACE INTO queue_hold VALUES (?1, ?2, ?3, ?4)";
+            work.run(sql, rusqlite::params![kind, key, why, Timestamp::now().0]).map(drop)
+        }
+        Change::Release => {
+            let sql = "DELETE FROM queue_hold WHERE kind = ?1 AND key = ?2";
+            work.run(sql, rusqlite::params![kind, key]).map(drop)
+        }
+        Change::Retry | Change::Drop => Ok(()),
     }
 }
 

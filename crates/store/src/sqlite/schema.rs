@@ -62,7 +62,7 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Version by version: step N leads from version N to N + 1.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
 -- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
@@ -296,6 +296,17 @@ CREATE INDEX queue_account ON queue (account);
 const VERSION_3: &str = "
 ALTER TABLE queue ADD COLUMN tried INTEGER;
 ALTER TABLE queue ADD COLUMN terms TEXT NOT NULL DEFAULT '';
+";
+
+/// What is to be held that is queued later.
+const VERSION_4: &str = "
+CREATE TABLE queue_hold (
+  kind TEXT NOT NULL,      -- 'account' or 'destination'
+  key NOT NULL,            -- its number, its name
+  why TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
 ";
 
 /// What every connection is told.

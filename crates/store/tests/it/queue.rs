@@ -3,7 +3,7 @@
 use crate::rig::{Rig, flags, message, raw, to};
 use base::{AccountId, Address, DomainId, Timestamp};
 use gate::{Delivery, Folder};
-use store::queue::{Change, Changed, Fate, Queued, Settled, Which};
+use store::queue::{Change, Changed, Fate, Hold, Queued, Settled, Which};
 use store::{Placed, StoreError};
 use wire::smtp::Terms;
 
@@ -178,6 +178,37 @@ fn the_administrator_changes_some_or_all() {
     assert_eq!(change(Which::All, Change::Drop).entries, 3);
     assert!(rig.store.queue().entries(0, 10).unwrap().is_empty());
     assert!(rig.octets(AccountId(0), all[0].mail).is_err());
+}
+
+/// What is held for a destination or an account stays held when more comes, until it is released.
+#[test]
+fn holds_stand() {
+    let mut rig = Rig::new();
+    let (alice, bob) = (rig.account("alice"), rig.account("bob"));
+    let hold = |rig: &Rig, which: Which| {
+        rig.store.queue().change(&which, &Change::Hold("why".into())).unwrap().entries
+    };
+    let (there, hers) = (Which::Destination("example.com".into()), Which::Account(alice));
+    assert_eq!((hold(&rig, there.clone()), hold(&rig, hers.clone())), (0, 0));
+    rig.reopen();
+    filled(&rig, Some(alice), &[&["a@example.net"]]);
+    filled(&rig, None, &[&["b@example.com"]]);
+    let all = filled(&rig, Some(bob), &[&["c@Example.COM", "d@example.net"]]);
+    let held: Vec<bool> = all.iter().map(|one| one.held.is_some()).collect();
+    assert_eq!(held, [true, true, true, false]);
+    let standing = |rig: &Rig| -> Vec<Which> {
+        rig.store.queue().holds().unwrap().into_iter().map(|Hold { which, .. }| which).collect()
+    };
+    assert_eq!(standing(&rig), [hers, there.clone()]);
+    assert_eq!(rig.store.queue().change(&there, &Change::Release).unwrap().entries, 2);
+    filled(&rig, Some(alice), &[&["e@example.com"]]);
+    assert_eq!(
+        filled(&rig, Some(bob), &[&["f@example.com"]]).iter().filter(|one| one.held.is_some()).count(),
+        2
+    );
+    rig.store.queue().change(&Which::All, &Change::Release).unwrap();
+    assert!(standing(&rig).is_empty());
+    assert!(filled(&rig, Some(alice), &[&["g@example.com"]]).iter().all(|one| one.held.is_none()));
 }
 
 /// More than one piece of work changes at a time.
