@@ -4,7 +4,7 @@
 use base::Limits;
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::{Cut, assert_balanced, choices, cut, pieces};
-use wire::mime::{Kind, Parser, PartId, Reading, SEARCH_TEXT_OCTETS, Tree, describe, search_text};
+use wire::mime::{Kind, Parser, PartId, Reading, SEARCH_TEXT_OCTETS, Tree, describe, search_text, seven_bit};
 
 fuzz_target!(|input: &[u8]| {
     let Some(([choice, reading, cuts], message)) = choices::<3>(input) else { return };
@@ -35,8 +35,25 @@ fuzz_target!(|input: &[u8]| {
     let other = parse(message, &limits, reading, Cut::Whole);
     assert_eq!(other, parse(message, &limits, reading, cut(*cuts)));
     assert_sound(&other, message, &limits);
+    made_seven_bit(&whole, message, &limits);
     prepended(whole, message);
 });
+
+/// What is made 7-bit is, and where nothing was odd the contents are what they were.
+fn made_seven_bit(tree: &Tree, message: &[u8], limits: &Limits) {
+    let Some(made) = seven_bit(tree, message) else { return };
+    assert!(made.is_ascii() && !made.contains(&0));
+    let again = Tree::parse(&made, limits);
+    if !tree.notes().is_empty() || !again.notes().is_empty() || again.parts().len() != tree.parts().len() {
+        return;
+    }
+    for (id, part) in tree.iter().filter(|(_, part)| part.kind == Kind::Leaf) {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        tree.decode_body(id, &message.to_vec(), &mut before).expect("octets in memory");
+        again.decode_body(id, &made, &mut after).expect("octets in memory");
+        assert_eq!(before, after, "{:?}", part.content_type);
+    }
+}
 
 fn limits(choice: u8) -> Limits {
     match choice % 3 {

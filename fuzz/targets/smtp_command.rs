@@ -5,7 +5,7 @@ use base::Reply;
 use base::address::ReversePath;
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::choices;
-use wire::smtp::{ClientName, Command, ForwardPath, Line, read_line};
+use wire::smtp::{ClientName, Command, ForwardPath, Line, Terms, read_line};
 
 fuzz_target!(|input: &[u8]| {
     let Some(([choice], octets)) = choices::<1>(input) else { return };
@@ -38,12 +38,14 @@ fn command(line: &[u8], utf8: bool) {
                 assert!(mail.smtputf8 || !address.needs_utf8());
             }
         }
-        Ok(Command::Rcpt(path)) => {
-            let again = Command::parse(format!("RCPT TO:<{path}>").as_bytes(), true);
-            assert_eq!(again, Ok(Command::Rcpt(path.clone())));
-            if let ForwardPath::Address(address) = &path {
+        Ok(Command::Rcpt(rcpt)) => {
+            let again = Command::parse(format!("RCPT TO:<{}>", rcpt.path).as_bytes(), true);
+            assert!(matches!(&again, Ok(Command::Rcpt(again)) if again.path == rcpt.path), "{again:?}");
+            if let ForwardPath::Address(address) = &rcpt.path {
                 assert!(utf8 || !address.needs_utf8());
             }
+            let terms = Terms { notify: rcpt.notify, original: rcpt.original, ..Terms::default() };
+            assert_eq!(Terms::parse(&terms.to_string()), Some(terms));
         }
         Ok(Command::Ehlo(name) | Command::Helo(name)) => {
             let safe = |b: u8| b.is_ascii_graphic() && !b"()<>\\\",;".contains(&b);

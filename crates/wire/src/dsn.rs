@@ -4,9 +4,9 @@
 //! UTF-8 goes out as it is to a sender whose own address has it, and who can take it therefore. For all others the report
 //! is 7-bit.
 
+use crate::mime::transfer::quoted_printable;
 use crate::smtp::{EnvelopeId, OriginalRecipient};
 use base::{Address, Domain, Reply, Timestamp};
-use std::fmt::Write;
 
 /// Octets of the original's header that are returned at most.
 const HEADER_OCTETS: usize = 32 * 1024;
@@ -328,37 +328,6 @@ fn global(kind: &str, text: &str, utf8: bool) -> String {
 fn is_plain(text: &str) -> bool {
     let line = |line: &str| line.len() <= LINE && !line.contains(['\r', '\n', '\0']);
     text.split("\r\n").all(line)
-}
-
-fn quoted_printable(octets: &[u8]) -> String {
-    let mut out = String::new();
-    for line in octets.split_inclusive(|&b| b == b'\n') {
-        let (text, end) = match line.strip_suffix(b"\r\n") {
-            Some(text) => (text, "\r\n"),
-            None => (line, ""),
-        };
-        let mut width = 0;
-        for (at, &byte) in text.iter().enumerate() {
-            let plain = match byte {
-                b' ' | b'\t' => at + 1 < text.len(),
-                b'=' => false,
-                _ => byte.is_ascii_graphic(),
-            };
-            let size = if plain { 1 } else { 3 };
-            if width + size > 75 {
-                out += "=\r\n";
-                width = 0;
-            }
-            width += size;
-            if plain {
-                out.push(char::from(byte));
-            } else {
-                let _ = write!(out, "={byte:02X}");
-            }
-        }
-        out += end;
-    }
-    out
 }
 
 /// Text without control characters; without what is not ASCII, unless `utf8`.

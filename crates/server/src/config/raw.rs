@@ -123,8 +123,8 @@ section! {
     Outbound {
         /// Send at all. Off, mail for other servers waits in the queue.
         enabled: bool = true,
-        /// A server that all mail for others is handed to, as HOST or HOST:PORT. Unless set, each domain's mail
-        /// exchangers are asked for.
+        /// A server that all mail for others is handed to, as HOST or HOST:PORT; on port 465 inside TLS from the start.
+        /// Unless set, each domain's mail exchangers are asked for.
         smart_host: Option<String> = None,
         /// The name to log in there with, if it wants that; always within TLS.
         smart_host_user: Option<String> = None,

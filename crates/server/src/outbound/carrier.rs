@@ -171,7 +171,7 @@ impl Carrier<'_> {
     /// Brings a message to the first server that takes it or says no for good. Gives back what no server could be
     /// reached for.
     async fn carry(&mut self, group: Vec<Queued>) -> Option<Vec<Queued>> {
-        let content = match self.content(&group).await {
+        let mut content = match self.content(&group).await {
             Ok(content) => content,
             Err(reply) => {
                 self.settle(&group, vec![Fate::Deferred(own_trouble(reply)); group.len()], None).await;
@@ -194,6 +194,11 @@ impl Carrier<'_> {
             }
             let Some(hop) = &mut self.hop else { return Some(group) };
             let outcome = hop.send(mail(&group, &content, self.outbound.clock.now()), &content).await;
+            if !content.is_converted() && outcome.recipients.iter().any(needs_seven_bit) && content.convert()
+            {
+                info!(destination = self.destination, server = hop.words(), "message made 7-bit");
+                continue;
+            }
             let server = Server {
                 name: hop.name().to_string(),
                 words: hop.words(),
@@ -415,6 +420,11 @@ fn hosts_fault(fate: &Fate) -> Option<&Trouble> {
     }
 }
 
+/// The server takes only 7-bit content.
+fn needs_seven_bit(fate: &Fate) -> bool {
+    matches!(fate, Fate::Refused(trouble) if trouble.why == Why::NeedsSevenBit)
+}
+
 /// The server can't be trusted with a message that is to be sent by TLS only.
 fn lacks_tls(fate: &Fate) -> bool {
     matches!(fate, Fate::Refused(trouble) if trouble.why == Why::NoRequireTls)
@@ -461,6 +471,7 @@ fn mail(group: &[Queued], content: &Content, now: Timestamp) -> Mail {
         recipients: group.iter().map(recipient).collect(),
         size: content.len(),
         body: match (binary, tree.is_eight_bit()) {
+            _ if content.is_converted() => Body::SevenBit,
             (true, _) => Body::BinaryMime,
             (false, true) => Body::EightBitMime,
             (false, false) => Body::SevenBit,

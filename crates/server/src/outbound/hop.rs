@@ -19,6 +19,9 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// How long a server that takes no more is listened to: it may have said why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Octets of a message that is made 7-bit at most: it lies in memory while it is sent.
+const CONVERTED: u64 = 16 * 1024 * 1024;
+
 /// Octets that are taken in while we send.
 const HEARD: usize = 64 * 1024;
 
@@ -42,6 +45,8 @@ pub struct Ways {
 pub struct Content {
     message: Box<dyn StoredMessage>,
     skip: u64,
+    /// What goes out in its place, to a server that takes 7-bit content only.
+    seven_bit: Option<Vec<u8>>,
 }
 
 /// A connection that takes mail.
@@ -66,12 +71,31 @@ impl Content {
     pub fn new(message: Box<dyn StoredMessage>) -> Self {
         let first = message.tree().fields_named("Return-Path").next().map(|field| field.whole());
         let skip = first.filter(|field| field.start == 0).map_or(0, |field| field.end);
-        Content { message, skip }
+        Content { message, skip, seven_bit: None }
     }
 
     /// Octets to send.
     pub fn len(&self) -> u64 {
-        self.message.len().saturating_sub(self.skip)
+        let length = self.seven_bit.as_ref().map_or(self.message.len(), |octets| octets.len() as u64);
+        length.saturating_sub(self.skip)
+    }
+
+    /// Whether it was made 7-bit.
+    pub fn is_converted(&self) -> bool {
+        self.seven_bit.is_some()
+    }
+
+    /// Makes it 7-bit (RFC 6152 §3). False where that can't be, or where it is large.
+    pub fn convert(&mut self) -> bool {
+        if self.message.len() > CONVERTED {
+            return false;
+        }
+        self.seven_bit = tokio::task::block_in_place(|| {
+            let mut octets = Vec::new();
+            self.message.read(0..self.message.len(), &mut octets).ok()?;
+            wire::mime::seven_bit(self.message.tree(), &octets)
+        });
+        self.is_converted()
     }
 
     /// The message as it is stored.
@@ -80,11 +104,15 @@ impl Content {
     }
 
     fn read(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let range = range.start + self.skip..range.end + self.skip;
+        if let Some(converted) = &self.seven_bit {
+            let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+            let octets = converted.get(index(range.start)..index(range.end));
+            return octets.map(<[u8]>::to_vec).ok_or(io::ErrorKind::UnexpectedEof.into());
+        }
         let mut octets = Vec::new();
         // A piece is small, and may lie on a disk.
-        tokio::task::block_in_place(|| {
-            self.message.read(range.start + self.skip..range.end + self.skip, &mut octets)
-        })?;
+        tokio::task::block_in_place(|| self.message.read(range, &mut octets))?;
         Ok(octets)
     }
 }
@@ -96,7 +124,7 @@ impl Hop {
             return Self::open_with(exchange, address, ways, config).await;
         }
         match (Self::open_with(exchange, address, ways, &ways.config).await, &ways.plain) {
-            (Err(trouble), Some(plain)) if trouble.why == Why::Tls => {
+            (Err(trouble), Some(plain)) if trouble.why == Why::Tls && !exchange.is_implicit() => {
                 tracing::info!(host = %exchange.host, %address, reply = %trouble.reply, "TLS fails: going on in the clear");
                 Self::open_with(exchange, address, ways, plain).await
             }
@@ -122,6 +150,17 @@ impl Hop {
             handshake_wait: config.waits.handshake,
             heard: Vec::new(),
         };
+        if exchange.is_implicit() {
+            let secured = hop.connection.start_client_tls(&hop.tls, &hop.name, hop.handshake_wait).await;
+            let net::Authenticated(authenticated) = match secured {
+                Ok(authenticated) => authenticated,
+                Err(error) => {
+                    hop.connection.close().await;
+                    return Err(no_handshake(address, &error));
+                }
+            };
+            hop.client = Client::new(config.clone(), Some(Security { authenticated }), Instant::now());
+        }
         match hop.run(None).await {
             Event::Ready => Ok(hop),
             Event::Closed(Some(trouble)) => {
@@ -281,6 +320,12 @@ impl Hop {
             Err(_) => self.client.feed(Instant::now(), Input::ContentFailed),
         }
     }
+}
+
+/// No TLS on a port that speaks nothing else (RFC 3463 §3.8).
+fn no_handshake(address: SocketAddr, error: &io::Error) -> Trouble {
+    let reply = Reply::new(454, (4, 7, 5), format!("TLS handshake with {address} failed: {error}"));
+    Trouble { stage: Stage::StartTls, why: Why::Tls, reply }
 }
 
 /// No connection: what the sender may be told.

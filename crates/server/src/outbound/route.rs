@@ -9,6 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 /// The port of a mail exchanger.
 const SMTP: u16 = 25;
 
+/// The port of submission inside TLS (RFC 8314 §3.3).
+const SUBMISSIONS: u16 = 465;
+
 /// Mail exchangers that are tried for one domain, best first.
 const MOST_EXCHANGES: usize = 10;
 
@@ -44,6 +47,13 @@ pub struct Exchange {
     pub port: u16,
     /// Who named it.
     pub named: Named,
+}
+
+impl Exchange {
+    /// Whether TLS begins with the connection.
+    pub fn is_implicit(&self) -> bool {
+        self.port == SUBMISSIONS && self.named != Named::Recipient
+    }
 }
 
 /// Who says that mail goes to a server.

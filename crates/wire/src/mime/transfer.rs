@@ -1,7 +1,10 @@
 //! Content transfer encodings (RFC 2045 §6), decoded as tolerantly as mail clients do.
 
 use super::parameter::{comment, hex};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use memchr::memchr2;
+use std::fmt::Write;
 
 /// How a body is encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +45,44 @@ impl Encoding {
     pub fn encodes(self) -> bool {
         matches!(self, Encoding::Base64 | Encoding::QuotedPrintable)
     }
+}
+
+/// Octets in quoted-printable (RFC 2045 §6.7); their CRLFs are line ends.
+pub fn quoted_printable(octets: &[u8]) -> String {
+    let mut out = String::new();
+    for line in octets.split_inclusive(|&b| b == b'\n') {
+        let (text, end) = match line.strip_suffix(b"\r\n") {
+            Some(text) => (text, "\r\n"),
+            None => (line, ""),
+        };
+        let mut width = 0;
+        for (at, &byte) in text.iter().enumerate() {
+            let plain = match byte {
+                b' ' | b'\t' => at + 1 < text.len(),
+                b'=' => false,
+                _ => byte.is_ascii_graphic(),
+            };
+            let size = if plain { 1 } else { 3 };
+            if width + size > 75 {
+                out += "=\r\n";
+                width = 0;
+            }
+            width += size;
+            if plain {
+                out.push(char::from(byte));
+            } else {
+                let _ = write!(out, "={byte:02X}");
+            }
+        }
+        out += end;
+    }
+    out
+}
+
+/// Octets in base64, 76 characters a line (RFC 2045 §6.8), the last without its end.
+pub fn base64_lines(octets: &[u8]) -> String {
+    let lines: Vec<String> = octets.chunks(57).map(|line| STANDARD.encode(line)).collect();
+    lines.join("\r\n")
 }
 
 /// Decodes a body piece by piece.

@@ -174,3 +174,17 @@ fn a_server_of_the_administrators_without_an_address() {
     let error = ask(&Fake::default(), "smart.example.net", Named::SmartHost).unwrap_err();
     assert_eq!((error.is_temporary(), error.enhanced()), (true, Some((4, 4, 4))));
 }
+
+/// RFC 8314 §3.3; a stranger's address says nothing of ports.
+#[test]
+fn port_465_is_tls_from_the_start() {
+    for (port, named, expected) in [
+        (465, Named::SmartHost, true),
+        (465, Named::Route, true),
+        (465, Named::Recipient, false),
+        (587, Named::SmartHost, false),
+    ] {
+        let host = Host::parse("smart.example.net").unwrap();
+        assert_eq!(Exchange { host, port, named }.is_implicit(), expected, "{port} {named:?}");
+    }
+}
