@@ -99,6 +99,10 @@ class Postfix:
     def stop(self):
         self.command("stop")
 
+    def pid(self):
+        """Of its master, whose children do the work."""
+        return int((self.place / "queue/pid/master.pid").read_text())
+
     def received(self):
         """Every message in the Maildir, with CRLF line ends."""
         box = self.place / "mail/box"
