@@ -58,10 +58,16 @@ struct Lane {
     failures: usize,
     /// What the last of them brought.
     fault: String,
-    carriers: usize,
     /// The turn at which a carrier left it last: whoever waits longest is next.
     turn: u64,
-    /// Groups that were taken since it has carriers.
+    /// What it has while it has carriers. Most lanes have none.
+    work: Option<Box<Work>>,
+}
+
+#[derive(Default)]
+struct Work {
+    carriers: usize,
+    /// Groups that were taken.
     groups: usize,
     /// The server has answered for a mail.
     reached: bool,
@@ -145,14 +151,13 @@ impl Board {
         chosen.extend(self.growing().into_iter().take(room - chosen.len()));
         let failing =
             self.busy.iter().filter_map(|name| self.lanes.get(name)).filter(|lane| lane.failures > 0);
-        let room_for_failing =
-            self.most.all.div_ceil(2).saturating_sub(failing.map(|lane| lane.carriers).sum());
+        let room_for_failing = self.most.all.div_ceil(2).saturating_sub(failing.map(Lane::carriers).sum());
         let most = room_for_failing.min(room - chosen.len());
         chosen.extend(self.ready_failing.iter().take(most).map(|(.., name)| name.clone()));
         for name in &chosen {
             self.take_out(name);
             if let Some(lane) = self.lanes.get_mut(name) {
-                lane.carriers += 1;
+                lane.work.get_or_insert_default().carriers += 1;
                 lane.due = None;
                 self.carriers += 1;
                 self.busy.insert(name.clone());
@@ -165,7 +170,7 @@ impl Board {
     fn growing(&self) -> Vec<Arc<str>> {
         let lane = |name: &Arc<str>| self.lanes.get(name).map(|lane| (lane, name.clone()));
         let mut growing: Vec<_> = (self.busy.iter().filter_map(lane))
-            .filter(|(lane, _)| lane.carriers < self.most.lane && lane.reached && !lane.page.is_empty())
+            .filter(|(lane, _)| lane.work.as_ref().is_some_and(|work| work.wants_more(self.most.lane)))
             .map(|(lane, name)| (lane.turn, lane.due, name))
             .collect();
         growing.sort();
@@ -189,7 +194,7 @@ impl Board {
     /// Gives a lane its place: one that has no carriers, and something due, waits for its time.
     fn line_up(&mut self, name: &Arc<str>) {
         self.take_out(name);
-        let Some(lane) = self.lanes.get_mut(name).filter(|lane| lane.carriers == 0) else { return };
+        let Some(lane) = self.lanes.get_mut(name).filter(|lane| lane.work.is_none()) else { return };
         if let Some(time) = lane.wants_at() {
             lane.place = Some(Place::Waiting(time));
             self.waiting.insert((time, name.clone()));
@@ -208,6 +213,10 @@ impl Board {
             }
             None => {}
         }
+    }
+
+    fn work(&mut self, destination: &str) -> Option<&mut Box<Work>> {
+        self.lanes.get_mut(destination)?.work.as_mut()
     }
 
     /// A lane and its name, which is made where there is none.
@@ -233,54 +242,59 @@ impl Board {
 
     /// The next task of a destination's carrier, for at most `most` recipients at once.
     pub fn task(&mut self, destination: &str, most: usize) -> Task {
-        let Some(lane) = self.lanes.get_mut(destination) else { return Task::Wait };
-        if self.is_crowded && (lane.carriers > 1 || lane.groups >= SHARE) {
+        let crowded = self.is_crowded;
+        let Some(work) = self.work(destination) else { return Task::Wait };
+        if crowded && (work.carriers > 1 || work.groups >= SHARE) {
             self.is_crowded = false;
             return Task::Leave;
         }
-        let Some(first) = lane.page.pop_front() else {
-            if lane.reading {
+        let Some(first) = work.page.pop_front() else {
+            if work.reading {
                 return Task::Wait;
             }
-            lane.reading = true;
-            return Task::Read(lane.read_to);
+            work.reading = true;
+            return Task::Read(work.read_to);
         };
         let mut group = vec![first];
-        while group.len() < most && lane.page.front().is_some_and(|next| same_transaction(&group[0], next)) {
-            group.extend(lane.page.pop_front());
+        while group.len() < most && work.page.front().is_some_and(|next| same_transaction(&group[0], next)) {
+            group.extend(work.page.pop_front());
         }
-        lane.groups += 1;
+        work.groups += 1;
         self.taken.extend(group.iter().map(|one| one.id));
         Task::Carry(group)
     }
 
     /// Takes in what a carrier read, at most `most` entries at a time. False where there is nothing to do.
     pub fn read(&mut self, destination: &str, page: Vec<Queued>, most: usize) -> bool {
-        let Some(lane) = self.lanes.get_mut(destination) else { return false };
-        lane.reading = false;
-        let back = std::mem::take(&mut lane.back);
-        if std::mem::take(&mut lane.stale) {
-            lane.read_to = None;
+        let taken = &self.taken;
+        let work = self.lanes.get_mut(destination).and_then(|lane| lane.work.as_mut());
+        let Some(work) = work else { return false };
+        work.reading = false;
+        let back = std::mem::take(&mut work.back);
+        if std::mem::take(&mut work.stale) {
+            work.read_to = None;
             return true;
         }
         let is_last = page.len() < most;
-        lane.read_to = page.last().filter(|_| !is_last).map(|last| (last.due, last.id));
-        lane.page
-            .extend(page.into_iter().filter(|one| !self.taken.contains(&one.id) && !back.contains(&one.id)));
-        !is_last || !lane.page.is_empty()
+        work.read_to = page.last().filter(|_| !is_last).map(|last| (last.due, last.id));
+        work.page.extend(page.into_iter().filter(|one| !taken.contains(&one.id) && !back.contains(&one.id)));
+        !is_last || !work.page.is_empty()
     }
 
     /// Forgets what was read of a destination: the administrator changed it.
     pub fn withdraw(&mut self, destination: &str) {
-        if let Some(lane) = self.lanes.get_mut(destination) {
-            (lane.page, lane.read_to, lane.stale) = (VecDeque::new(), None, lane.reading);
+        if let Some(work) = self.work(destination) {
+            (work.page, work.read_to, work.stale) = (VecDeque::new(), None, work.reading);
         }
     }
 
     /// The destination's server answered for a mail: it works. To be connected is not enough, as one may hang up then.
     pub fn reached(&mut self, destination: &str) {
         let (name, lane) = self.lane(destination);
-        (lane.reached, lane.failures, lane.not_before) = (true, 0, None);
+        (lane.failures, lane.not_before) = (0, None);
+        if let Some(work) = &mut lane.work {
+            work.reached = true;
+        }
         self.line_up(&name);
     }
 
@@ -295,7 +309,10 @@ impl Board {
         let pause = spread_out(PAUSES[lane.failures.min(PAUSES.len() - 1)], spread);
         let until = Timestamp(now.0.saturating_add(pause));
         lane.failures += 1;
-        (lane.reached, lane.not_before) = (false, Some(until));
+        lane.not_before = Some(until);
+        if let Some(work) = &mut lane.work {
+            work.reached = false;
+        }
         lane.fault.clear();
         lane.fault.push_str(why);
         self.line_up(&name);
@@ -309,19 +326,20 @@ impl Board {
 
     /// Entries that are no longer in the hands of who took them.
     pub fn give_back(&mut self, destination: &str, ids: impl IntoIterator<Item = u64>) {
-        let mut lane = self.lanes.get_mut(destination).filter(|lane| lane.reading);
+        let work = self.lanes.get_mut(destination).and_then(|lane| lane.work.as_mut());
+        let mut work = work.filter(|work| work.reading);
         for id in ids {
             self.taken.remove(&id);
-            if let Some(lane) = &mut lane {
-                lane.back.insert(id);
+            if let Some(work) = &mut work {
+                work.back.insert(id);
             }
         }
     }
 
     /// Takes an entry out of the carriers' reach, until it is given back. False where one has it in its hands.
     pub fn claim(&mut self, destination: &str, id: u64) -> bool {
-        if let Some(lane) = self.lanes.get_mut(destination) {
-            lane.page.retain(|one| one.id != id);
+        if let Some(work) = self.work(destination) {
+            work.page.retain(|one| one.id != id);
         }
         self.taken.insert(id)
     }
@@ -337,12 +355,12 @@ impl Board {
         self.turns += 1;
         let turns = self.turns;
         let (name, lane) = self.lane(destination);
-        (lane.turn, lane.carriers) = (turns, lane.carriers.saturating_sub(1));
-        let last = lane.carriers == 0;
+        lane.turn = turns;
+        let Some(work) = &mut lane.work else { return false };
+        work.carriers = work.carriers.saturating_sub(1);
+        let last = work.carriers == 0;
         if last {
-            (lane.reached, lane.reading, lane.stale, lane.read_to) = (false, false, false, None);
-            lane.groups = 0;
-            (lane.page, lane.back) = (VecDeque::new(), HashSet::new());
+            lane.work = None;
             self.busy.remove(&name);
             self.line_up(&name);
         }
@@ -352,8 +370,8 @@ impl Board {
     /// A carrier broke off with these entries in its hands, or while it read. What it had is tried again, not at once.
     pub fn broke_off(&mut self, destination: &str, ids: &[u64], was_reading: bool, again: Timestamp) {
         self.give_back(destination, ids.iter().copied());
-        if let Some(lane) = self.lanes.get_mut(destination).filter(|_| was_reading) {
-            lane.reading = false;
+        if let Some(work) = self.work(destination).filter(|_| was_reading) {
+            work.reading = false;
         }
         self.left(destination);
         let (name, lane) = self.lane(destination);
@@ -364,14 +382,24 @@ impl Board {
 
     /// Forgets lanes that nothing waits for.
     pub fn tidy(&mut self) {
-        self.lanes.retain(|_, lane| lane.carriers > 0 || lane.due.is_some());
+        self.lanes.retain(|_, lane| lane.work.is_some() || lane.due.is_some());
     }
 }
 
 impl Lane {
+    fn carriers(&self) -> usize {
+        self.work.as_ref().map_or(0, |work| work.carriers)
+    }
+
     /// When it wants its first carrier.
     fn wants_at(&self) -> Option<Timestamp> {
         self.due.map(|due| self.not_before.map_or(due, |pause| pause.max(due)))
+    }
+}
+
+impl Work {
+    fn wants_more(&self, most: usize) -> bool {
+        self.carriers < most && self.reached && !self.page.is_empty()
     }
 }
 
