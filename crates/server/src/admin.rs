@@ -2,13 +2,14 @@
 
 use crate::auth::Credentials;
 use crate::control::{
-    AccountRow, Admin, AliasRow, AppPasswordRow, Change, DeletedRow, DomainRow, HoldRow, Password,
-    QuarantineRow, QueueRow, Request, Response, Which,
+    AccountRow, Admin, AliasRow, AppPasswordRow, Change, DeletedRow, DomainRow, Doubles, HoldRow, Matching,
+    Password, QuarantineRow, QueueRow, Request, Response, Which,
 };
 use crate::server::Server;
 use base::address::Host;
 use base::{AccountId, Address, BoxFuture, Domain, MailId, Secret, Timestamp};
 use parking_lot::Mutex;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use store::{Account, AccountState, Alias, Directory, DirectoryError, queue};
 
@@ -33,6 +34,20 @@ type Outcome = Result<Response, String>;
 impl Admin for Steward {
     fn handle(&self, request: Request) -> BoxFuture<'_, Response> {
         Box::pin(async move { self.answer(request).await.unwrap_or_else(Response::Failed) })
+    }
+
+    fn transfer(&self, address: String, doubles: Doubles, stream: UnixStream) -> BoxFuture<'_, ()> {
+        let this = self.clone();
+        Box::pin(async move {
+            let work = tokio::task::spawn_blocking(move || {
+                let Ok(account) = this.account(&address) else { return };
+                if let Err(error) = crate::transfer::desk::serve(stream, &this.server, account, doubles) {
+                    tracing::warn!(address, %error, "a transfer broke off");
+                }
+            });
+            // Its panic is in the log already.
+            let _ = work.await;
+        })
     }
 }
 
@@ -113,8 +128,9 @@ impl Steward {
             Request::QueueShow { id } => self.show_queued(id),
             Request::QueueChange { which, change } => self.change_queue(which, change),
             Request::QuarantineList => self.list_quarantine(),
-            Request::UndeleteList { address } => self.list_deleted(&address),
-            Request::UndeleteRestore { address, mail, all } => self.restore(&address, mail, all),
+            Request::UndeleteList { address, matching } => self.list_deleted(&address, &matching),
+            Request::UndeleteRestore { address, mail, matching } => self.restore(&address, mail, &matching),
+            Request::Transfer { address, .. } => self.account(&address).and_then(|_| done(String::new())),
         }
     }
 
@@ -373,9 +389,18 @@ impl Steward {
         Ok(Response::Quarantine(held.into_iter().map(row).collect()))
     }
 
-    fn list_deleted(&self, address: &str) -> Outcome {
-        let account = self.account(address)?;
-        let deleted = self.server.store.recoverable(account.id).map_err(|e| e.to_string())?;
+    fn deleted(&self, account: &Account, matching: &Matching) -> Result<Vec<store::Recoverable>, String> {
+        let mut deleted = self.server.store.recoverable(account.id).map_err(|e| e.to_string())?;
+        let after = matching.within.map(|seconds| Timestamp::now().0.saturating_sub_unsigned(seconds));
+        deleted.retain(|mail| {
+            after.is_none_or(|after| mail.deleted.0 >= after)
+                && matching.mailbox.as_ref().is_none_or(|name| mail.mailbox.as_str() == name)
+        });
+        Ok(deleted)
+    }
+
+    fn list_deleted(&self, address: &str, matching: &Matching) -> Outcome {
+        let deleted = self.deleted(&self.account(address)?, matching)?;
         let row = |mail: store::Recoverable| DeletedRow {
             mail: mail.mail.0,
             mailbox: mail.mailbox.to_string(),
@@ -386,13 +411,10 @@ impl Steward {
         Ok(Response::Deleted(deleted.into_iter().map(row).collect()))
     }
 
-    fn restore(&self, address: &str, mail: Vec<u64>, all: bool) -> Outcome {
+    fn restore(&self, address: &str, mail: Vec<u64>, matching: &Matching) -> Outcome {
         let account = self.account(address)?;
-        let wanted: Vec<MailId> = match all {
-            true => {
-                let deleted = self.server.store.recoverable(account.id).map_err(|e| e.to_string())?;
-                deleted.into_iter().map(|mail| mail.mail).collect()
-            }
+        let wanted: Vec<MailId> = match mail.is_empty() {
+            true => self.deleted(&account, matching)?.into_iter().map(|mail| mail.mail).collect(),
             false => mail.into_iter().map(MailId).collect(),
         };
         let count = self.server.store.recover(account.id, &wanted).map_err(|e| e.to_string())?;

@@ -26,7 +26,7 @@ const AT_ONCE: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a command waits for the server's answer.
-const ANSWER: Duration = Duration::from_secs(120);
+pub const ANSWER: Duration = Duration::from_secs(120);
 
 /// What a command wants.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -79,9 +79,30 @@ pub enum Request {
     /// What is held.
     QuarantineList,
     /// An account's deleted mail that can be had back.
-    UndeleteList { address: String },
-    /// Puts it back where it was: these messages, or all.
-    UndeleteRestore { address: String, mail: Vec<u64>, all: bool },
+    UndeleteList { address: String, matching: Matching },
+    /// Puts it back where it was: these messages, or, where none is named, all that match.
+    UndeleteRestore { address: String, mail: Vec<u64>, matching: Matching },
+    /// The connection becomes a channel to an account's mail (`crate::transfer`).
+    Transfer { address: String, doubles: Doubles },
+}
+
+/// Some deleted mail.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Matching {
+    /// Deleted in the last so many seconds.
+    pub within: Option<u64>,
+    /// From this mailbox.
+    pub mailbox: Option<String>,
+}
+
+/// What keeps mail from coming in twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubles {
+    /// What ever came in by a command stays known, also when it was deleted since.
+    Remembered,
+    /// Only what the mailbox has now.
+    Present,
 }
 
 /// What the server answers.
@@ -251,6 +272,14 @@ impl<'de> Deserialize<'de> for Password {
 pub trait Admin: Send + Sync {
     /// One request; a failure is a response too.
     fn handle(&self, request: Request) -> BoxFuture<'_, Response>;
+
+    /// Carries an account's mail over the connection till it ends.
+    fn transfer(
+        &self,
+        address: String,
+        doubles: Doubles,
+        stream: std::os::unix::net::UnixStream,
+    ) -> BoxFuture<'_, ()>;
 }
 
 /// The server's end. Dropped, its file is removed.
@@ -314,7 +343,8 @@ fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
 }
 
-async fn talk(stream: UnixStream, admin: &dyn Admin) -> io::Result<()> {
+/// Answers one command after another on a connection.
+pub async fn talk(stream: UnixStream, admin: &dyn Admin) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut reader = tokio::io::BufReader::new(read);
     loop {
@@ -324,7 +354,12 @@ async fn talk(stream: UnixStream, admin: &dyn Admin) -> io::Result<()> {
             return Ok(());
         }
         let whole = line.last() == Some(&b'\n');
-        let response = match serde_json::from_slice(&line) {
+        let request = serde_json::from_slice(&line);
+        let transfer = match &request {
+            Ok(Request::Transfer { address, doubles }) if whole => Some((address.clone(), *doubles)),
+            _ => None,
+        };
+        let response = match request {
             Ok(request) if whole => admin.handle(request).await,
             _ => Response::Failed(
                 "the server does not understand this request: are both of one version?".into(),
@@ -333,6 +368,13 @@ async fn talk(stream: UnixStream, admin: &dyn Admin) -> io::Result<()> {
         let mut answer = serde_json::to_vec(&response)?;
         answer.push(b'\n');
         tokio::time::timeout(PATIENCE, write.write_all(&answer)).await??;
+        if let (Some((address, doubles)), Response::Done(_)) = (transfer, &response) {
+            // Nothing can have been read ahead: the command waits for the answer.
+            let stream = reader.into_inner().reunite(write).map_err(io::Error::other)?.into_std()?;
+            stream.set_nonblocking(false)?;
+            admin.transfer(address, doubles, stream).await;
+            return Ok(());
+        }
         if !whole {
             return Ok(());
         }
@@ -381,7 +423,8 @@ pub fn ask(path: &Path, request: &Request) -> Result<Response, NoAnswer> {
     exchange(&mut stream, request).map_err(|e| NoAnswer::Broken(e.to_string()))
 }
 
-fn exchange(stream: &mut std::os::unix::net::UnixStream, request: &Request) -> io::Result<Response> {
+/// One request and its answer.
+pub fn exchange(stream: &mut std::os::unix::net::UnixStream, request: &Request) -> io::Result<Response> {
     stream.set_read_timeout(Some(ANSWER))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = zeroize::Zeroizing::new(serde_json::to_vec(request)?);

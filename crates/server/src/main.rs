@@ -17,6 +17,7 @@ mod random;
 mod reader;
 mod serve;
 mod server;
+mod transfer;
 mod trial;
 
 use clap::Parser;

@@ -102,6 +102,54 @@ async fn serve(config: Config) -> Result<(), String> {
     Ok(())
 }
 
+/// The server without doors: what commands find where none runs. Dropped, the store is closed.
+pub struct Quiet {
+    runtime: tokio::runtime::Runtime,
+    steward: Arc<Steward>,
+    store: Arc<dyn Store>,
+    _stop: watch::Sender<bool>,
+}
+
+impl Quiet {
+    /// Opens the store of a server that was there before.
+    pub fn open(config: &Config) -> Result<Self, String> {
+        if !store::sqlite::exists(&config.data) {
+            return Err(format!("there is no store in {} yet: start the server once", config.data.display()));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|e| format!("cannot start threads: {e}"))?;
+        let _within = runtime.enter();
+        let store = open_store(config)?;
+        let (stop, stopping) = watch::channel(false);
+        let quota = (config.store.quota, config.store.quota_messages);
+        // No door, no certificate: a command must not fail for one that is missing.
+        let config = Config { certificates: Certificates::None, ..config.clone() };
+        let server = Arc::new(assemble(&config, store.clone(), stopping)?);
+        drop(_within);
+        Ok(Quiet { runtime, steward: Arc::new(Steward::new(server, quota)), store, _stop: stop })
+    }
+
+    /// A connection as to the control socket.
+    pub fn connect(&self) -> Result<std::os::unix::net::UnixStream, String> {
+        let _within = self.runtime.enter();
+        let pair = || {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+            theirs.set_nonblocking(true)?;
+            Ok((ours, tokio::net::UnixStream::from_std(theirs)?))
+        };
+        let (ours, theirs) = pair().map_err(|e: std::io::Error| e.to_string())?;
+        let steward = self.steward.clone();
+        self.runtime.spawn(async move { crate::control::talk(theirs, &*steward).await });
+        Ok(ours)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        self.store.close();
+    }
+}
+
 /// Asks the resolvers something that always has an answer; says in a line how that went.
 pub fn try_resolver(servers: &[SocketAddr]) -> String {
     let listed = servers.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ");
@@ -133,8 +181,9 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
-    let settings = store::Settings {
+/// How the store is to behave.
+pub fn store_settings(config: &Config) -> store::Settings {
+    store::Settings {
         directory: config.data.clone(),
         key_file: config.key_file.clone(),
         make_key: config.trial.is_some() || !store::sqlite::exists(&config.data),
@@ -143,7 +192,11 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
         late_after: config.outbound.late_after,
         index_text: config.store.index_text,
         limits: config.limits.clone(),
-    };
+    }
+}
+
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
+    let settings = store_settings(config);
     let store = Sqlite::open(&settings)
         .map_err(|error| format!("cannot open the store in {}: {error}", config.data.display()))?;
     Ok(store)

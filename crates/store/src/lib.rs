@@ -4,8 +4,10 @@
 //! blocking code; only [`Store::accept`] answers by call-back, so that a session need not park a thread while the
 //! disk syncs. `sqlite` is the engine that a single node uses, `vault` seals what it keeps.
 
+pub mod backup;
 pub mod directory;
 pub mod queue;
+pub mod rollback;
 pub mod sqlite;
 pub mod vault;
 
@@ -47,6 +49,16 @@ pub trait Store: Send + Sync {
         self.accept(mail, Box::new(move |outcome| drop(send.send(outcome))));
         receive.recv().unwrap_or(Err(StoreError::Closed))
     }
+
+    // ---- Mail that is moved in from elsewhere
+
+    /// The mark that stands for these pieces together: a hash that only this store can make, the same for ever.
+    fn mark(&self, pieces: &[&[u8]]) -> Mark;
+    /// Which marks an account has.
+    fn was_moved_in(&self, of: AccountId, marks: &[Mark]) -> Result<Vec<bool>, StoreError>;
+    /// [`Store::accept`] for an account's mail, but each message once for ever: one whose mark the account has
+    /// already is left out, the others leave theirs in the same commit. Tells which were kept.
+    fn move_in(&self, of: AccountId, mail: Vec<MovedIn>, done: Done<Vec<bool>>);
 
     // ---- Mailboxes of one account; what each does is said at `session::mailstore::Mailstore`
 
@@ -170,6 +182,19 @@ pub trait SpoolWriter: Send {
 
 /// A boxed [`SpoolWriter`].
 pub type Spool = Box<dyn SpoolWriter>;
+
+/// Stands for a message that was moved in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Mark(pub [u8; 16]);
+
+/// A message that is moved in.
+#[derive(Clone)]
+pub struct MovedIn {
+    /// The message, with one delivery.
+    pub mail: Screened,
+    /// By what it is known again.
+    pub mark: Mark,
+}
 
 /// Where a message went.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod keep;
 mod run;
 mod table;
 #[cfg(test)]
@@ -55,6 +56,27 @@ pub enum Command {
     /// Deleted mail that can be had back
     #[command(subcommand, after_help = UNDELETE_EXAMPLES)]
     Undelete(Undelete),
+    /// Move mail in from files of other programs; run again, it adds what is new
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
+    /// Write an account's mail to files that other programs read; run again, it adds what is new
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
+    /// Copy the whole store, of one moment, while the server runs; only what is new is copied
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(Backup),
+    /// Give back from a backup: the whole store, an account, or a mailbox
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(Restore),
+    /// Go back to the database as it was before an upgrade, with the older version of the program
+    Rollback {
+        /// The schema's version to go back to; unless given, all that are there are listed
+        #[arg(long, value_name = "VERSION")]
+        to: Option<i64>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// The configuration: is it right, and what does it say
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
@@ -94,7 +116,36 @@ const QUEUE_EXAMPLES: &str = "Examples:
 const UNDELETE_EXAMPLES: &str = "Examples:
   mailward undelete list anna@example.org
   mailward undelete restore anna@example.org 4711 4712
+  mailward undelete restore anna@example.org --since 2d --mailbox INBOX
   mailward undelete restore anna@example.org --all";
+
+const IMPORT_EXAMPLES: &str = "Examples:
+  mailward import anna@example.org /var/vmail/anna/Maildir      Maildir and Maildir++, flags and keywords with it
+  mailward import anna@example.org old.mbox --below 'Old mail'
+  mailward import anna@example.org ~/Mail --format mbox
+  mailward import anna@example.org exported/ --json
+
+Each message comes in once: it is known by its octets and its mailbox for ever, also when it was moved or deleted here
+since. So this may be broken off and run again, and run once more when the old server has been switched off.";
+
+const EXPORT_EXAMPLES: &str = "Examples:
+  mailward export anna@example.org /backup/anna                 Maildir++, as Dovecot reads it
+  mailward export anna@example.org /backup/anna --format mbox --mailbox INBOX --mailbox Sent
+  mailward export anna@example.org /backup/anna --format eml";
+
+const BACKUP_EXAMPLES: &str = "Examples:
+  mailward backup /backup/mail --keep 30          a night's backup; all that it shares with others is there once
+  mailward backup /backup/mail --verify           reads all of the newest one again
+  mailward backup /media/safe --with-key          the key beside it: whoever has this folder reads all mail
+
+Without the store's key (server.key_file) no backup can be read: keep a copy of it, elsewhere.";
+
+const RESTORE_EXAMPLES: &str = "Examples:
+  mailward restore /backup/mail --list
+  mailward restore /backup/mail                                        the whole store, where none is
+  mailward restore /backup/mail --account anna@example.org             into a new mailbox
+  mailward restore /backup/mail --account anna@example.org --mailbox Work --merge
+  mailward restore /backup/mail --backup 2026-11-24T02-00-00Z --account anna@example.org";
 
 const CONFIG_EXAMPLES: &str = "Examples:
   mailward config check --config new.toml
@@ -331,6 +382,8 @@ pub enum Undelete {
         /// Whose
         address: String,
         #[command(flatten)]
+        chosen: Deleted,
+        #[command(flatten)]
         listing: Listing,
     },
     /// Put deleted mail back where it was
@@ -338,12 +391,136 @@ pub enum Undelete {
         /// Whose
         address: String,
         /// The numbers that `undelete list` shows
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(required_unless_present_any = ["all", "since", "mailbox"], conflicts_with_all = ["all", "since", "mailbox"])]
         mail: Vec<u64>,
         /// All of it
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        chosen: Deleted,
     },
+}
+
+/// Some deleted mail.
+#[derive(Args, Debug, Clone)]
+pub struct Deleted {
+    /// Deleted this long ago at most, such as "2d" or "12h"
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<crate::config::Span>,
+    /// Deleted from this mailbox
+    #[arg(long)]
+    pub mailbox: Option<String>,
+}
+
+impl From<Deleted> for crate::control::Matching {
+    fn from(chosen: Deleted) -> Self {
+        let within = chosen.since.map(|span| span.0.as_secs());
+        crate::control::Matching { within, mailbox: chosen.mailbox }
+    }
+}
+
+/// Moving mail in.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// The account that gets it
+    pub address: String,
+    /// A Maildir, an mbox, or a folder of mbox or .eml files
+    pub source: PathBuf,
+    /// What the source is; unless given, it is looked at
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// How an mbox keeps lines of text that begin with "From "
+    #[arg(long, value_enum, default_value = "mboxrd")]
+    pub mbox_quoting: MboxQuoting,
+    /// Put all of it below this mailbox, instead of where it was
+    #[arg(long, value_name = "MAILBOX")]
+    pub below: Option<String>,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// Moving mail out.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The account whose mail it is
+    pub address: String,
+    /// The folder to write to; made where it is missing
+    pub target: PathBuf,
+    /// What to write
+    #[arg(long, value_enum, default_value = "maildir")]
+    pub format: Format,
+    /// Only this mailbox; may be given several times
+    #[arg(long)]
+    pub mailbox: Vec<String>,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// A copy of the store.
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The folder that holds the backups; made where it is missing
+    pub folder: PathBuf,
+    /// Remove all but the newest so many afterwards
+    #[arg(long, value_name = "COUNT")]
+    pub keep: Option<usize>,
+    /// Make none: read the newest, or the one named, and compare all with what was written
+    #[arg(long)]
+    pub verify: bool,
+    /// Which one to verify
+    #[arg(long, value_name = "NAME", requires = "verify")]
+    pub backup: Option<String>,
+    /// Copy the store's key, too
+    #[arg(long, conflicts_with = "verify")]
+    pub with_key: bool,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// Giving back from a backup.
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The folder that holds the backups
+    pub folder: PathBuf,
+    /// List the backups in it
+    #[arg(long)]
+    pub list: bool,
+    /// Which one; unless given, the newest
+    #[arg(long, value_name = "NAME")]
+    pub backup: Option<String>,
+    /// Only the mail of this account, into the store that is there
+    #[arg(long, value_name = "ADDRESS")]
+    pub account: Option<String>,
+    /// Only this mailbox of the account, and those below it
+    #[arg(long, requires = "account")]
+    pub mailbox: Option<String>,
+    /// Into the mailboxes where it was, leaving out what is there, instead of into a new one
+    #[arg(long, requires = "account")]
+    pub merge: bool,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// How other programs keep mail.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// A file a message, flags in its name
+    Maildir,
+    /// A file a mailbox
+    Mbox,
+    /// A file a message, named .eml
+    Eml,
+}
+
+/// How an mbox keeps lines of text that begin with "From ".
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MboxQuoting {
+    /// By ">" before them, which is taken away from all that have it
+    Mboxrd,
+    /// By ">" before them, which is taken away from those that have one
+    Mboxo,
+    /// As they are
+    None,
 }
 
 /// The configuration.

@@ -33,6 +33,11 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Queue(Queue::List(listing)) => list_queue(&files, listing.json),
         Command::Queue(command) => queue(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Quarantine(Quarantine::List(listing)) => ask(&files, &Request::QuarantineList, listing.json),
+        Command::Import(command) => return keep::code(keep::import(&files, &command)),
+        Command::Export(command) => return keep::code(keep::export(&files, &command)),
+        Command::Backup(command) => return keep::code(keep::backup(&files, &command)),
+        Command::Restore(command) => return keep::code(keep::restore(&files, &command)),
+        Command::Rollback { to, yes } => return keep::code(keep::rollback(&files, to, yes)),
         Command::Undelete(command) => {
             let (request, json) = undelete(command);
             ask(&files, &request, json)
@@ -44,7 +49,7 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-fn fail(why: &str) -> ExitCode {
+pub(super) fn fail(why: &str) -> ExitCode {
     eprintln!("mailward: {why}");
     ExitCode::FAILURE
 }
@@ -55,7 +60,7 @@ fn files(named: Vec<PathBuf>) -> Vec<PathBuf> {
     if named.is_empty() && standard.exists() { vec![standard.into()] } else { named }
 }
 
-fn written(files: &[PathBuf]) -> Result<Written, ConfigError> {
+pub(super) fn written(files: &[PathBuf]) -> Result<Written, ConfigError> {
     if files.is_empty() { trial::written() } else { Written::read(files) }
 }
 
@@ -173,8 +178,12 @@ fn alias(command: Alias) -> Result<(Request, bool), String> {
 
 fn undelete(command: Undelete) -> (Request, bool) {
     match command {
-        Undelete::List { address, listing } => (Request::UndeleteList { address }, listing.json),
-        Undelete::Restore { address, mail, all } => (Request::UndeleteRestore { address, mail, all }, false),
+        Undelete::List { address, chosen, listing } => {
+            (Request::UndeleteList { address, matching: chosen.into() }, listing.json)
+        }
+        Undelete::Restore { address, mail, all: _, chosen } => {
+            (Request::UndeleteRestore { address, mail, matching: chosen.into() }, false)
+        }
     }
 }
 
@@ -300,7 +309,12 @@ fn queued(row: &control::QueueRow) -> String {
     known.map(|(name, value)| format!("{name:<9} {value}\n")).collect()
 }
 
-fn list<T: Serialize>(rows: &[T], json: bool, heading: &[&str], cells: impl Fn(&T) -> Vec<String>) -> String {
+pub(super) fn list<T: Serialize>(
+    rows: &[T],
+    json: bool,
+    heading: &[&str],
+    cells: impl Fn(&T) -> Vec<String>,
+) -> String {
     if !json {
         return table(heading, &rows.iter().map(cells).collect::<Vec<_>>());
     }
@@ -344,7 +358,7 @@ fn password(source: PasswordSource) -> Result<Password, String> {
     if secret.expose().is_empty() { Err("the password is empty".into()) } else { Ok(Password(secret)) }
 }
 
-fn confirm(prompt: &str, expected: &str) -> Result<(), String> {
+pub(super) fn confirm(prompt: &str, expected: &str) -> Result<(), String> {
     if !io::stdin().is_terminal() {
         return Err("there is no terminal to confirm at: say --yes if you are sure".into());
     }
@@ -361,7 +375,7 @@ fn manual() -> Result<Vec<u8>, String> {
 }
 
 /// A reader that went away (`| head`) is no failure.
-fn print(octets: &[u8]) -> Result<(), String> {
+pub(super) fn print(octets: &[u8]) -> Result<(), String> {
     match io::stdout().write_all(octets) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.to_string()),
         _ => Ok(()),

@@ -30,6 +30,18 @@ fn what_scripts_depend_on() {
     check("mailward quarantine list", true);
     check("mailward undelete restore a@example.test 3 4", true);
     check("mailward undelete restore a@example.test", false);
+    check("mailward undelete restore a@example.test --since 2d --mailbox INBOX", true);
+    check("mailward undelete restore a@example.test 3 --since 2d", false);
+    check("mailward import a@example.test /m --format mbox --mbox-quoting mboxo --below Old --json", true);
+    check("mailward import a@example.test", false);
+    check("mailward export a@example.test /m --mailbox INBOX --mailbox Sent", true);
+    check("mailward backup /b --keep 30 --with-key", true);
+    check("mailward backup /b --verify --backup 2026-11-25T12-00-00Z", true);
+    check("mailward restore /b --list --json", true);
+    check("mailward restore /b --account a@example.test --mailbox Work --merge", true);
+    check("mailward restore /b --merge", false);
+    check("mailward rollback", true);
+    check("mailward rollback --to 2 --yes", true);
     check("mailward config check", true);
     check("mailward config show", true);
     check("mailward completion bash", true);

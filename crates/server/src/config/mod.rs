@@ -6,9 +6,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
-pub use quantity::Span;
-pub use quantity::{Network, Size};
+pub use quantity::{Network, Size, Span};
 pub use raw::{LogFormat, OutboundTls, RawConfig, TlsMode};
 pub use show::{Style, show};
 

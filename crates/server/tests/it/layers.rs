@@ -12,8 +12,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sieve", &["base", "wire"]),
     ("screen", &["base", "wire", "gate", "trust"]),
     ("store", &["base", "wire", "gate"]),
+    ("moving", &["base", "wire"]),
     ("net", &["base", "wire", "session"]),
-    ("server", &["base", "wire", "gate", "session", "sieve", "screen", "store", "net"]),
+    ("server", &["base", "wire", "gate", "session", "sieve", "screen", "store", "net", "moving"]),
     ("testkit", &["base", "wire", "gate", "session"]),
 ];
 

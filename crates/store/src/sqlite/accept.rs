@@ -30,16 +30,26 @@ impl Sqlite {
     /// Has the messages of a batch committed, and what `also` does with them.
     pub(super) fn submit_batch(
         &self,
-        Batch(prepared): Batch,
+        batch: Batch,
         done: Done<Vec<Placed>>,
         also: impl FnOnce(&mut Work<'_>) -> Result<(), Fault> + Send + 'static,
     ) {
-        let (octets, fresh) = (prepared.iter().map(Prepared::octets).sum(), fresh_blobs(&prepared));
-        let work = move |work: &mut Work<'_>| {
+        self.submit_with(batch, done, |batch, work| {
             also(work)?;
-            prepared.iter().map(|one| one.place(work)).collect()
-        };
+            batch.0.iter().map(|one| one.place(work)).collect()
+        });
+    }
+
+    /// Has `place` put the messages of a batch where they go, in one commit.
+    pub(super) fn submit_with<T: Send + 'static>(
+        &self,
+        batch: Batch,
+        done: Done<T>,
+        place: impl FnOnce(&Batch, &mut Work<'_>) -> Result<T, Fault> + Send + 'static,
+    ) {
+        let (octets, fresh) = (batch.0.iter().map(Prepared::octets).sum(), fresh_blobs(&batch.0));
         let parts = self.parts.clone();
+        let work = move |work: &mut Work<'_>| place(&batch, work);
         self.parts.writer.submit(octets, work, move |outcome| {
             let outcome = outcome.map_err(StoreError::from);
             if let Err(
@@ -70,6 +80,12 @@ impl Batch {
             }
         }
         Ok(Batch(prepared))
+    }
+
+    /// Puts one of the messages where it goes.
+    pub(super) fn place(&self, number: usize, work: &mut Work<'_>) -> Result<Placed, Fault> {
+        let one = self.0.get(number).ok_or_else(|| Fault::broken("a message that is not in its batch"))?;
+        one.place(work)
     }
 }
 

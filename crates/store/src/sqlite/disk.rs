@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const BELIEVED: Duration = Duration::from_millis(50);
 
 /// The directory's file system. While it is held, no other process can hold it.
-pub(super) struct Disk {
+pub(crate) struct Disk {
     directory: PathBuf,
     least_free: u64,
     last: Mutex<Option<(Instant, bool)>>,
@@ -19,6 +19,15 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// Keeps backups from beginning to copy blobs, until what is given is dropped; none while one copies them.
+    pub(super) fn nobody_copies(&self) -> Option<OwnedFd> {
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC;
+        let path = self.directory.join(super::HOLD);
+        let hold = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).ok()?;
+        rustix::fs::flock(&hold, FlockOperation::NonBlockingLockExclusive).ok()?;
+        Some(hold)
+    }
+
     /// Takes the directory for this process.
     pub(super) fn open(directory: &Path, least_free: u64) -> Result<Self, StoreError> {
         let path = directory.join("lock");

@@ -21,7 +21,8 @@ pub(super) fn special_number(kind: SpecialUse) -> i64 {
     }
 }
 
-fn special_of(number: Option<i64>) -> Option<SpecialUse> {
+/// A special use as it was kept.
+pub(crate) fn special_of(number: Option<i64>) -> Option<SpecialUse> {
     SpecialUse::ALL.iter().map(|(kind, _)| *kind).find(|kind| Some(special_number(*kind)) == number)
 }
 

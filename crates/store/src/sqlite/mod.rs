@@ -11,6 +11,7 @@ mod edit;
 mod fault;
 mod housekeeping;
 mod mailboxes;
+mod moved;
 mod quarantine;
 mod queue;
 mod readers;
@@ -24,10 +25,15 @@ mod text;
 mod thread;
 mod writer;
 
+pub(crate) use mailboxes::special_of;
+pub(crate) use rows::flags;
+#[cfg(test)]
+pub(crate) use schema::open_writer;
+
 use crate::vault::Vault;
 use crate::{
-    Directory, Done, Placed, Quarantined, Queue, Recoverable, Settings, Spool, Store, StoreError,
-    StoredMessage,
+    Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Settings, Spool, Store,
+    StoreError, StoredMessage,
 };
 use base::mailbox::{
     Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
@@ -51,6 +57,19 @@ use writer::{Work, Writer};
 pub fn exists(directory: &std::path::Path) -> bool {
     directory.join(schema::FILE).exists()
 }
+
+/// The database's file in a store's directory.
+pub(crate) fn schema_file() -> &'static str {
+    schema::FILE
+}
+
+/// Takes a store's directory for this process, until what is given is dropped.
+pub(crate) fn alone(directory: &std::path::Path) -> Result<Disk, StoreError> {
+    Disk::open(directory, 0)
+}
+
+/// While this file in the store's directory is locked by someone who copies blobs, none is removed.
+pub(crate) const HOLD: &str = "hold";
 
 /// A store in one directory. Dropped, it closes.
 pub struct Sqlite {
@@ -164,6 +183,18 @@ impl Store for Sqlite {
 
     fn accept(&self, mail: Vec<Screened>, done: Done<Vec<Placed>>) {
         self.accept_mail(mail, done);
+    }
+
+    fn mark(&self, pieces: &[&[u8]]) -> Mark {
+        moved::mark(&self.parts, pieces)
+    }
+
+    fn was_moved_in(&self, of: AccountId, marks: &[Mark]) -> Result<Vec<bool>, StoreError> {
+        Ok(Sqlite::was_moved_in(self, of, marks)?)
+    }
+
+    fn move_in(&self, of: AccountId, mail: Vec<MovedIn>, done: Done<Vec<bool>>) {
+        self.keep_moved_in(of, mail, done);
     }
 
     fn mailboxes(&self, of: AccountId) -> Result<Vec<MailboxInfo>, MailError> {

@@ -195,7 +195,7 @@ pub(super) fn join<'k>(keywords: impl IntoIterator<Item = &'k Keyword>) -> Optio
 }
 
 /// Flags as a row keeps them.
-pub(super) fn flags(bits: u8, keywords: Option<&str>) -> Flags {
+pub(crate) fn flags(bits: u8, keywords: Option<&str>) -> Flags {
     let mut flags = Flags::from_bits(bits);
     if let Some(text) = keywords {
         text.split(' ').filter_map(Keyword::new).for_each(|keyword| flags.set_keyword(&keyword, true));

@@ -62,7 +62,7 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Version by version: step N leads from version N to N + 1.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 const VERSION_1: &str = "
 -- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
@@ -309,6 +309,15 @@ CREATE TABLE queue_hold (
 ) WITHOUT ROWID;
 ";
 
+/// What was moved in is known again: by keyed hashes, of which none tells what it stands for.
+const VERSION_5: &str = "
+CREATE TABLE moved_in (
+  account INTEGER NOT NULL,
+  mark BLOB NOT NULL,
+  PRIMARY KEY (account, mark)
+) WITHOUT ROWID;
+";
+
 /// What every connection is told.
 const EVERY: &str = "
 PRAGMA foreign_keys = ON;
@@ -319,7 +328,7 @@ PRAGMA temp_store = MEMORY;
 ";
 
 /// Opens the one connection that writes, making or upgrading the database.
-pub(super) fn open_writer(directory: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_writer(directory: &Path) -> Result<Connection, StoreError> {
     upgrade_to(directory, STEPS)
 }
 

@@ -9,6 +9,7 @@ mod concurrency;
 mod crash;
 mod directory;
 mod house;
+mod keeping;
 mod mailboxes;
 mod queue;
 mod rig;

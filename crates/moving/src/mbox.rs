@@ -1,0 +1,428 @@
+//! mbox: messages one after another, each below a line `From SENDER DATE`.
+//!
+//! A line counts as such only below an empty one (or on top) and with a date in it: a text that begins with "From "
+//! and was never quoted stays text.
+
+use crate::lines::Lines;
+use crate::walk::{self, entries};
+use crate::{Bounds, Faults, Folder, Message, Outgoing, Source, Target, Visit, file, names};
+use base::time::{DAYS, MONTHS};
+use base::{Flag, Flags, Keyword, MailboxName, Timestamp};
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use wire::mime::header;
+
+/// How lines of text that begin with "From " were kept from looking like the start of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Quoting {
+    /// `>` before any such line, quoted ones too, and taken away again: what we write.
+    #[default]
+    Mboxrd,
+    /// `>` before such a line, and not told from one that had it before: taken away once.
+    Mboxo,
+    /// Not at all, or not to be undone.
+    None,
+}
+
+/// Fields in which programs keep flags within an mbox; no part of the message.
+const KEPT_FLAGS: [&str; 6] = ["Status", "X-Status", "X-Keywords", "X-UID", "X-IMAP", "X-IMAPbase"];
+
+/// Reads an mbox, or a folder of them.
+pub struct MboxReader {
+    root: PathBuf,
+    bounds: Bounds,
+    quoting: Quoting,
+    files: Vec<PathBuf>,
+}
+
+impl MboxReader {
+    /// Of the file or folder at `root`.
+    pub fn new(root: &Path, bounds: Bounds, quoting: Quoting) -> Self {
+        MboxReader { root: root.to_owned(), bounds, quoting, files: Vec::new() }
+    }
+}
+
+impl Source for MboxReader {
+    fn folders(&mut self, faults: &mut Faults) -> Result<Vec<Folder>, String> {
+        let mut found = Vec::new();
+        if fs::metadata(&self.root).is_ok_and(|about| about.is_file()) {
+            found.push((self.root.clone(), MailboxName::inbox()));
+        } else {
+            let enter = |name: &str| !name.starts_with('.');
+            walk::folders(&self.root, self.bounds, faults, &enter, &mut |path, levels, faults| {
+                files_of(path, levels, faults, &mut found);
+            });
+        }
+        found.sort_by(|(_, a), (_, b)| (!a.is_inbox(), a).cmp(&(!b.is_inbox(), b)));
+        self.files = found.iter().map(|(path, _)| path.clone()).collect();
+        let folder = |(_, name)| Folder { name, special_use: None, subscribed: true, messages: 0 };
+        Ok(found.into_iter().map(folder).collect())
+    }
+
+    fn read(&mut self, folder: usize, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
+        let Some(path) = self.files.get(folder) else { return Ok(()) };
+        let file = match file::open_regular(path) {
+            Ok(file) => file,
+            Err(error) => {
+                faults.add(path.display(), error);
+                return Ok(());
+            }
+        };
+        let mut cutter = Cutter { path, bounds: self.bounds, quoting: self.quoting, number: 0, open: None };
+        let mut lines = Lines::new(BufReader::with_capacity(1 << 18, file));
+        loop {
+            match lines.next() {
+                Ok(Some(piece)) => cutter.take(piece.octets, piece.begins, faults, visit)?,
+                Ok(None) => break,
+                Err(error) => {
+                    faults.add(path.display(), error);
+                    break;
+                }
+            }
+        }
+        cutter.finish(faults, visit)
+    }
+}
+
+/// The mbox files of one folder, with the names of the mailboxes that they are.
+fn files_of(path: &Path, levels: &[String], faults: &mut Faults, found: &mut Vec<(PathBuf, MailboxName)>) {
+    for (name, kind) in entries(path, faults) {
+        let file = path.join(&name);
+        if name.starts_with('.') || !kind.is_file() || !is_mbox(&file) {
+            continue;
+        }
+        // Thunderbird keeps what is below `Work` in `Work.sbd`.
+        let above = levels.iter().map(|level| level.strip_suffix(".sbd").unwrap_or(level));
+        let own = if walk::has_extension(&name, "mbox") { &name[..name.len() - 5] } else { &name };
+        let all: Vec<String> = above.chain([own]).map(names::level).collect();
+        match names::joined(all.iter().map(String::as_str)) {
+            Ok(name) => found.push((file, name)),
+            Err(why) => faults.add(file.display(), why),
+        }
+    }
+}
+
+/// Whether a file begins as an mbox does.
+pub(crate) fn is_mbox(path: &Path) -> bool {
+    let mut start = [0; 5];
+    file::open_regular(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && &start == b"From ")
+}
+
+/// Cuts a file into messages.
+struct Cutter<'f> {
+    path: &'f Path,
+    bounds: Bounds,
+    quoting: Quoting,
+    /// Messages begun so far.
+    number: u64,
+    open: Option<Open>,
+}
+
+/// The message that is being read.
+struct Open {
+    octets: Vec<u8>,
+    date: Option<Timestamp>,
+    /// Whether the last line was empty: the next may begin a message.
+    below_empty: bool,
+    too_large: bool,
+}
+
+impl Cutter<'_> {
+    fn take(
+        &mut self,
+        octets: &[u8],
+        begins: bool,
+        faults: &mut Faults,
+        visit: Visit<'_>,
+    ) -> Result<(), String> {
+        let may_begin = begins && self.open.as_ref().is_none_or(|open| open.below_empty);
+        if may_begin && let Some(date) = from_line(octets) {
+            self.end(faults, visit)?;
+            self.number += 1;
+            self.open =
+                Some(Open { octets: Vec::new(), date: Some(date), below_empty: false, too_large: false });
+            return Ok(());
+        }
+        let Some(open) = &mut self.open else {
+            if octets.iter().any(|octet| !octet.is_ascii_whitespace()) && self.number == 0 {
+                faults.add(self.path.display(), "text above the first message");
+                // Said once.
+                self.number = 1;
+            }
+            return Ok(());
+        };
+        open.below_empty = begins && matches!(octets, b"\n" | b"\r\n");
+        let text = if begins { unquoted(octets, self.quoting) } else { octets };
+        let room = self.bounds.message_octets.saturating_sub(open.octets.len() as u64);
+        if open.too_large || text.len() as u64 > room {
+            // The rest of it is read past, not kept.
+            open.too_large = true;
+            open.octets = Vec::new();
+        } else {
+            open.octets.extend_from_slice(text);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        if open.too_large {
+            let most = self.bounds.message_octets;
+            let which = format!("{}, message {}", self.path.display(), self.number);
+            faults.add(which, format!("more than the {most} octets allowed"));
+            return Ok(());
+        }
+        if open.below_empty {
+            // The empty line belongs to what follows.
+            let end = if open.octets.ends_with(b"\r\n") { 2 } else { 1 };
+            open.octets.truncate(open.octets.len() - end);
+        }
+        let octets = file::with_crlf(open.octets);
+        let (octets, flags, internal) = without_kept_flags(octets);
+        if internal {
+            return Ok(());
+        }
+        visit(Message { octets, flags, date: open.date })
+    }
+
+    fn finish(mut self, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
+        self.end(faults, visit)
+    }
+}
+
+/// The date of a line that begins a message: `From SENDER Wed Nov 25 08:00:00 2026`, perhaps with seconds left out and
+/// a zone before or after the year.
+fn from_line(line: &[u8]) -> Option<Timestamp> {
+    let line = std::str::from_utf8(line.strip_prefix(b"From ")?).ok()?;
+    let words: Vec<&str> = line.split_ascii_whitespace().rev().take(8).collect();
+    let words: Vec<&str> = words.into_iter().rev().collect();
+    let clock = words.iter().rposition(|word| time(word).is_some())?;
+    let (hour, minute, second) = time(words.get(clock)?)?;
+    let month = MONTHS
+        .iter()
+        .position(|m| words.get(clock.wrapping_sub(2)).is_some_and(|w| w.eq_ignore_ascii_case(m)))?;
+    let day: u8 = words.get(clock.wrapping_sub(1))?.parse().ok().filter(|day| (1..=31).contains(day))?;
+    let after = words.get(clock + 1..)?;
+    let year = after
+        .iter()
+        .find_map(|word| word.parse().ok().filter(|y| word.len() == 4 && (1970..=9999).contains(y)))?;
+    let at = Timestamp::from_civil(year, month as u8 + 1, day, hour, minute, second);
+    let zone = after.iter().find_map(|word| zone(word)).unwrap_or(0);
+    Some(Timestamp(at.0 - zone))
+}
+
+fn time(word: &str) -> Option<(u8, u8, u8)> {
+    let mut parts = word.split(':').map(|part| part.parse::<u8>().ok().filter(|_| part.len() == 2));
+    let (hour, minute) = (parts.next()??, parts.next()??);
+    let second = parts.next().unwrap_or(Some(0))?;
+    (parts.next().is_none() && hour < 24 && minute < 60 && second <= 60).then_some((hour, minute, second))
+}
+
+/// Seconds east of UTC of a zone in digits.
+fn zone(word: &str) -> Option<i64> {
+    let (sign, digits) = match word.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let number: i64 = digits.parse().ok().filter(|_| digits.len() == 4)?;
+    Some(sign * (number / 100 * 3600 + number % 100 * 60))
+}
+
+fn unquoted(line: &[u8], quoting: Quoting) -> &[u8] {
+    let quotes = line.iter().take_while(|octet| **octet == b'>').count();
+    let quoted = quotes > 0 && line.get(quotes..).is_some_and(|rest| rest.starts_with(b"From "));
+    match (quoting, quoted) {
+        (Quoting::Mboxrd, true) => &line[1..],
+        (Quoting::Mboxo, true) if quotes == 1 => &line[1..],
+        _ => line,
+    }
+}
+
+/// Takes the flags that are kept in fields out of a message. True where it is none but what a program keeps its own
+/// numbers in.
+fn without_kept_flags(octets: Vec<u8>) -> (Vec<u8>, Flags, bool) {
+    let length = header::length(&octets);
+    let head = octets.get(..length).unwrap_or_default();
+    let is_kept = |field: &header::RawField<'_>| KEPT_FLAGS.iter().any(|name| field.is(name));
+    if !header::fields(head).any(|field| is_kept(&field)) {
+        return (octets, Flags::default(), false);
+    }
+    let (mut flags, mut out, mut kept_until) = (Flags::default(), Vec::with_capacity(octets.len()), 0);
+    let mut internal = false;
+    for field in header::fields(head) {
+        let value = String::from_utf8_lossy(field.value).into_owned();
+        internal |= field.is("X-IMAP");
+        if !is_kept(&field) {
+            continue;
+        }
+        if field.is("Status") || field.is("X-Status") {
+            read_letters(&value, &mut flags);
+        } else if field.is("X-Keywords") {
+            let keywords = value.split_ascii_whitespace().filter_map(Keyword::new);
+            keywords.for_each(|keyword| flags.set_keyword(&keyword, true));
+        }
+        out.extend_from_slice(octets.get(kept_until..field.at).unwrap_or_default());
+        kept_until = field.at + field.raw.len();
+    }
+    out.extend_from_slice(octets.get(kept_until..).unwrap_or_default());
+    (out, flags, internal)
+}
+
+/// `Status: RO`, `X-Status: AFDT`. O says that it is no longer new, which no flag tells.
+fn read_letters(value: &str, flags: &mut Flags) {
+    const LETTERS: [(char, Flag); 5] = [
+        ('R', Flag::Seen),
+        ('A', Flag::Answered),
+        ('F', Flag::Flagged),
+        ('D', Flag::Deleted),
+        ('T', Flag::Draft),
+    ];
+    let known = LETTERS.iter().filter(|(letter, _)| value.contains(*letter));
+    known.for_each(|(_, flag)| flags.set(*flag, true));
+}
+
+/// Writes a folder of mboxrd files. Beside each lies a list of what is in it and how long it is, so that running again
+/// adds what is new, and never to a file that someone else has changed.
+pub struct MboxWriter {
+    root: PathBuf,
+    open: Option<OpenMbox>,
+}
+
+struct OpenMbox {
+    path: PathBuf,
+    list: PathBuf,
+    file: io::BufWriter<File>,
+    octets: u64,
+    there: HashSet<(u32, u32)>,
+}
+
+impl MboxWriter {
+    /// At `root`, which is made where it is missing.
+    pub fn new(root: &Path) -> Self {
+        MboxWriter { root: root.to_owned(), open: None }
+    }
+}
+
+impl Target for MboxWriter {
+    fn open(&mut self, name: &MailboxName) -> Result<(), String> {
+        let mut path = self.root.clone();
+        name.as_str().split('/').for_each(|level| path.push(names::as_file(level)));
+        let path = with_ending(&path, ".mbox");
+        let list = with_ending(&path, ".exported");
+        let failed = |e: io::Error| format!("{}: {e}", path.display());
+        fs::create_dir_all(path.parent().unwrap_or(&self.root)).map_err(failed)?;
+        let file = OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
+        let octets = file.metadata().map_err(failed)?.len();
+        let (known, there) = read_list(&list).map_err(failed)?;
+        if octets != known {
+            return Err(format!(
+                "{} is not as the last export left it ({octets} octets, not {known}): export into a new folder",
+                path.display()
+            ));
+        }
+        self.open = Some(OpenMbox { path, list, file: io::BufWriter::new(file), octets, there });
+        Ok(())
+    }
+
+    fn has(&self, id: (u32, u32)) -> bool {
+        self.open.as_ref().is_some_and(|open| open.there.contains(&id))
+    }
+
+    fn write(&mut self, message: &Outgoing<'_>, faults: &mut Faults) -> Result<(), String> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let head = message.octets.get(..header::length(message.octets)).unwrap_or_default();
+        if header::fields(head).any(|field| KEPT_FLAGS.iter().any(|name| field.is(name))) {
+            let which = format!("{}, message {}", open.path.display(), message.id.1);
+            faults.add(
+                which,
+                "it has a field in which an mbox keeps flags: reading it back will leave that out",
+            );
+        }
+        let text = as_mboxrd(message);
+        open.file.write_all(&text).map_err(|e| format!("{}: {e}", open.path.display()))?;
+        open.octets += text.len() as u64;
+        open.there.insert(message.id);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        let mut list = format!("{}\n", open.octets);
+        let mut ids: Vec<_> = open.there.into_iter().collect();
+        ids.sort_unstable();
+        ids.iter().for_each(|(validity, uid)| list += &format!("{validity} {uid}\n"));
+        let mut close = || -> io::Result<()> {
+            open.file.flush()?;
+            open.file.get_ref().sync_all()?;
+            file::replace(&open.list, list.as_bytes())
+        };
+        close().map_err(|e| format!("{}: {e}", open.path.display()))
+    }
+
+    fn subscribe(&mut self, names: &[MailboxName]) -> Result<(), String> {
+        let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+        let path = self.root.join(".subscriptions");
+        file::replace(&path, text.as_bytes()).map_err(|e| format!("{}: {e}", path.display()))
+    }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn read_list(path: &Path) -> io::Result<(u64, HashSet<(u32, u32)>)> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, HashSet::new())),
+        Err(error) => return Err(error),
+    };
+    let mut lines = text.lines();
+    let octets = lines.next().and_then(|line| line.parse().ok());
+    let octets = octets.ok_or_else(|| io::Error::other("the list beside it is damaged"))?;
+    let id = |line: &str| line.split_once(' ').and_then(|(v, u)| Some((v.parse().ok()?, u.parse().ok()?)));
+    Ok((octets, lines.filter_map(id).collect()))
+}
+
+/// A message as an mbox holds it: flags in fields on top, lines ended by LF where all end in CRLF.
+fn as_mboxrd(message: &Outgoing<'_>) -> Vec<u8> {
+    let c = message.date.civil();
+    let (day, month) = (DAYS[usize::from(c.weekday) % 7], MONTHS[usize::from(c.month + 11) % 12]);
+    let clock = format!("{:02}:{:02}:{:02}", c.hour, c.minute, c.second);
+    let mut out =
+        format!("From MAILER-DAEMON {day} {month} {:2} {clock} {:04}\n", c.day, c.year).into_bytes();
+    let letter = |flag, letter| if message.flags.has(flag) { letter } else { "" };
+    let status = [letter(Flag::Seen, "R"), "O"].concat();
+    let more = [(Flag::Answered, "A"), (Flag::Flagged, "F"), (Flag::Deleted, "D"), (Flag::Draft, "T")];
+    let more: String = more.into_iter().map(|(flag, word)| letter(flag, word)).collect();
+    out.extend_from_slice(format!("Status: {status}\n").as_bytes());
+    if !more.is_empty() {
+        out.extend_from_slice(format!("X-Status: {more}\n").as_bytes());
+    }
+    let keywords: Vec<&str> = message.flags.keywords().iter().map(Keyword::as_str).collect();
+    if !keywords.is_empty() {
+        out.extend_from_slice(format!("X-Keywords: {}\n", keywords.join(" ")).as_bytes());
+    }
+    for line in message.octets.split_inclusive(|octet| *octet == b'\n') {
+        let quotes = line.iter().take_while(|octet| **octet == b'>').count();
+        if line.get(quotes..).is_some_and(|rest| rest.starts_with(b"From ")) {
+            out.push(b'>');
+        }
+        match line.strip_suffix(b"\r\n") {
+            Some(text) => {
+                out.extend_from_slice(text);
+                out.push(b'\n');
+            }
+            None => out.extend_from_slice(line),
+        }
+    }
+    if !out.ends_with(b"\n") {
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+    out
+}

@@ -1,0 +1,67 @@
+//! What a mailbox has already, by content: read only as far as sizes are the same.
+
+use base::mailbox::Columns;
+use base::{AccountId, MailId, MailboxId};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use store::Store;
+
+/// Octets that are read at a time.
+const PIECE: u64 = 256 * 1024;
+
+/// The messages of one mailbox at one moment.
+pub struct Present {
+    by_size: HashMap<u64, Vec<MailId>>,
+    hashes: HashMap<MailId, [u8; 32]>,
+}
+
+impl Present {
+    /// Notes all that the mailbox has.
+    pub fn read(store: &dyn Store, of: AccountId, mailbox: MailboxId) -> Result<Self, String> {
+        let opened = store.open(of, mailbox).map_err(|e| e.to_string())?;
+        let mut by_size: HashMap<u64, Vec<MailId>> = HashMap::new();
+        let scanned = store.scan(of, mailbox, &opened.uids, Columns::default(), &mut |row| {
+            by_size.entry(row.size).or_default().push(row.mail);
+            ControlFlow::Continue(())
+        });
+        scanned.map_err(|e| e.to_string())?;
+        Ok(Present { by_size, hashes: HashMap::new() })
+    }
+
+    /// How many messages have this content.
+    pub fn count(
+        &mut self,
+        store: &dyn Store,
+        of: AccountId,
+        size: u64,
+        hash: &[u8; 32],
+    ) -> Result<u32, String> {
+        let mut count = 0;
+        for mail in self.by_size.get(&size).into_iter().flatten() {
+            let known = match self.hashes.get(mail) {
+                Some(known) => *known,
+                None => {
+                    let known = hash_of(store, of, *mail)?;
+                    self.hashes.insert(*mail, known);
+                    known
+                }
+            };
+            count += u32::from(known == *hash);
+        }
+        Ok(count)
+    }
+}
+
+fn hash_of(store: &dyn Store, of: AccountId, mail: MailId) -> Result<[u8; 32], String> {
+    let message = store.read(of, mail).map_err(|e| e.to_string())?;
+    let (mut hasher, mut at, mut piece) = (Sha256::new(), 0, Vec::new());
+    while at < message.len() {
+        let end = message.len().min(at + PIECE);
+        piece.clear();
+        message.read(at..end, &mut piece).map_err(|e| e.to_string())?;
+        hasher.update(&piece);
+        at = end;
+    }
+    Ok(hasher.finalize().into())
+}

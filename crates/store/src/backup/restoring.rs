@@ -1,0 +1,83 @@
+//! From a backup to a store: the whole of it.
+
+use super::{
+    BLOBS, DATABASE, IDENTITY, Watch, chosen, copying, failed, folder, io_failed, read_list, read_manifest,
+};
+use crate::StoreError;
+use crate::sqlite::schema_file;
+use rusqlite::Connection;
+use std::fs;
+use std::path::Path;
+
+/// Numbers that are left out, so that no client takes what comes now for what came after the backup was made.
+const GAP: i64 = 1_000_000;
+
+/// What a restored store holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Restored {
+    /// The backup's name.
+    pub name: String,
+    /// Files of mail.
+    pub blobs: u64,
+    /// Messages on their way out, which are held: they may have been sent since.
+    pub held: u64,
+}
+
+/// Makes the store in `store` from a backup (the newest, unless one is named). A store that exists is left alone.
+/// Every octet is compared with what was written. The store's key is not part of this: without it nothing opens.
+pub fn restore(
+    at: &Path,
+    name: Option<&str>,
+    store: &Path,
+    watch: Watch<'_>,
+) -> Result<Restored, StoreError> {
+    let target = store.join(schema_file());
+    if target.exists() {
+        return Err(failed(format!(
+            "there is a store in {} already: move it away, or name another server.data",
+            store.display()
+        )));
+    }
+    let place = chosen(at, name)?;
+    folder(store)?;
+    let small = read_manifest(&place)?;
+    for entry in &small {
+        let found = copying::hash_of(&place.join(&entry.name), &entry.name)?;
+        if found != *entry {
+            return Err(failed(format!("{} is not as it was written", place.join(&entry.name).display())));
+        }
+    }
+    let blobs: Vec<_> = read_list(&place)?.into_values().collect();
+    copying::copy_back(&at.join(BLOBS), &store.join("blobs"), &blobs, watch)?;
+    copying::copy(&place.join(IDENTITY), &store.join(IDENTITY))?;
+    // The database under its name at last: a restore that broke off can be begun again.
+    let passing = store.join("mail.db.restoring");
+    copying::copy(&place.join(DATABASE), &passing)?;
+    let held = leave_gaps(&passing)?;
+    super::sync_file_system(store)?;
+    fs::rename(&passing, &target).map_err(|e| io_failed("naming", &target, &e))?;
+    super::sync_file_system(store)?;
+    let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Restored { name, blobs: blobs.len() as u64, held })
+}
+
+/// Clients may know messages and changes that came after the backup was made. Numbers that these may have are left
+/// out, and every message counts as changed now: so they learn what is gone and what the flags are, and keep the rest.
+pub(crate) fn leave_gaps(database: &Path) -> Result<u64, StoreError> {
+    let mut connection = Connection::open(database)?;
+    let work = connection.transaction()?;
+    work.execute_batch(&format!(
+        "UPDATE ledger SET modseq = modseq + {GAP}, mails = mails + {GAP}, mailboxes = mailboxes + 1000;
+         UPDATE mailbox SET uid_next = min(uid_next + {GAP}, 4294967295), modseq = now.modseq, floor = now.modseq
+           FROM (SELECT account, modseq FROM ledger) AS now WHERE now.account = mailbox.account;
+         UPDATE message SET modseq = now.modseq
+           FROM (SELECT id, modseq FROM mailbox) AS now WHERE now.id = message.mailbox;
+         DELETE FROM tombstone;"
+    ))?;
+    let why = "the store went back in time: this may have been sent since; release it or drop it";
+    // A database of the first version has a queue that nothing sends.
+    let sends = work.prepare("SELECT 1 FROM pragma_table_info('queue') WHERE name = 'held'")?.exists([])?;
+    let held = if sends { work.execute("UPDATE queue SET held = ?1 WHERE held IS NULL", [why])? } else { 0 };
+    work.commit()?;
+    Ok(held as u64)
+}

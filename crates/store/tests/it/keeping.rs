@@ -1,0 +1,234 @@
+//! Mail that is moved in, and copies of the store.
+
+use crate::rig::{Rig, flags, message, raw, to};
+use base::{AccountId, Flags, Uid};
+use gate::Folder;
+use std::fs;
+use std::path::Path;
+use store::backup::{self, Past};
+use store::{Mark, MovedIn, Settings, Sqlite, Store, StoreError};
+
+fn nobody_watches(_: u64, _: u64) {}
+
+/// A store whose housekeeping can be called.
+fn with_house() -> (std::sync::Arc<Sqlite>, Rig, tempfile::TempDir) {
+    let place = tempfile::tempdir().unwrap();
+    let settings = crate::rig::settings(place.path());
+    let sqlite = crate::rig::open(&settings);
+    (sqlite.clone(), Rig::of(sqlite, settings), place)
+}
+
+fn move_in(rig: &Rig, of: AccountId, mail: &[(&str, Mark)]) -> Result<Vec<bool>, StoreError> {
+    let (send, receive) = std::sync::mpsc::channel();
+    let one = |(text, mark): &(&str, Mark)| MovedIn {
+        mail: message(text, vec![to(of, Folder::Inbox, Flags::default())]),
+        mark: *mark,
+    };
+    let mail = mail.iter().map(one).collect();
+    rig.store.move_in(of, mail, Box::new(move |outcome| send.send(outcome).unwrap()));
+    receive.recv().unwrap()
+}
+
+/// A message with an attachment of its own that is kept as a blob.
+fn with_attachment(of: AccountId, letter: &str) -> gate::Screened {
+    let line = letter.repeat(76) + "\r\n";
+    let text = format!(
+        "Subject: file\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
+         Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.bin\r\n\r\n{}",
+        line.repeat(4000)
+    );
+    raw(text.into_bytes(), vec![to(of, Folder::Inbox, Flags::default())])
+}
+
+#[test]
+fn a_message_is_moved_in_once() {
+    let mut rig = Rig::new();
+    let (alice, bob) = (rig.account("alice"), rig.account("bob"));
+    let (one, two) = (rig.store.mark(&[b"one"]), rig.store.mark(&[b"two"]));
+    assert_ne!(rig.store.mark(&[b"ab", b"c"]), rig.store.mark(&[b"a", b"bc"]));
+    assert_eq!(move_in(&rig, alice, &[("1", one), ("1", one)]).unwrap(), [true, false]);
+    assert_eq!(move_in(&rig, alice, &[("1", one), ("2", two)]).unwrap(), [false, true]);
+    let inbox = rig.inbox(alice);
+    assert_eq!(rig.content(alice, inbox).len(), 2);
+    // Also after it was deleted, and after a restart; another account has marks of its own.
+    rig.store.remove_recoverably(alice, inbox, &[Uid(1)]).unwrap();
+    rig.reopen();
+    assert_eq!(rig.store.was_moved_in(alice, &[one, rig.store.mark(&[b"three"])]).unwrap(), [true, false]);
+    assert_eq!(move_in(&rig, alice, &[("1", one)]).unwrap(), [false]);
+    assert_eq!(move_in(&rig, bob, &[("1", one)]).unwrap(), [true]);
+}
+
+#[test]
+fn what_does_not_fit_leaves_no_mark() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    let (one, two) = (rig.store.mark(&[b"one"]), rig.store.mark(&[b"two"]));
+    rig.store.directory().set_quota(alice, None, Some(1)).unwrap();
+    assert!(
+        matches!(move_in(&rig, alice, &[("1", one), ("2", two)]), Err(StoreError::OverQuota(of)) if of == alice)
+    );
+    assert_eq!(rig.store.was_moved_in(alice, &[one, two]).unwrap(), [false, false]);
+    rig.store.directory().set_quota(alice, None, None).unwrap();
+    assert_eq!(move_in(&rig, alice, &[("1", one), ("2", two)]).unwrap(), [true, true]);
+}
+
+#[test]
+fn a_backup_is_made_verified_and_restored() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    let inbox = rig.inbox(alice);
+    rig.put(alice, inbox, "before", flags(&["\\Seen", "k"]));
+    rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
+    let at = tempfile::tempdir().unwrap();
+    let made = backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
+    assert_eq!((made.blobs, made.new_blobs, made.missing.len()), (1, 1, 0));
+    rig.put(alice, inbox, "after", Flags::default());
+    assert_eq!(backup::verify(at.path(), None, &nobody_watches).unwrap().faults, [] as [&str; 0]);
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let directory = elsewhere.path().join("data");
+    let restored = backup::restore(at.path(), None, &directory, &nobody_watches).unwrap();
+    assert_eq!((restored.name.as_str(), restored.blobs), (made.name.as_str(), 1));
+    let again = backup::restore(at.path(), None, &directory, &nobody_watches);
+    assert!(again.is_err_and(|error| error.to_string().contains("already")));
+
+    let store = Sqlite::open(&Settings { directory, ..rig.settings.clone() }).unwrap();
+    let opened = store.open(alice, inbox).unwrap();
+    assert_eq!(opened.uids, [Uid(1), Uid(2)]);
+    let before = rig.store.open(alice, inbox).unwrap();
+    assert_eq!(opened.status.uid_validity, before.status.uid_validity);
+    // Whoever knows what came after the backup is told that it is gone, and takes nothing new for it.
+    assert!(opened.status.uid_next > before.status.uid_next, "{:?}", opened.status);
+    let changes = store.changes(alice, inbox, before.status.highest_modseq).unwrap();
+    assert!(!changes.complete);
+    assert_eq!(changes.changed.iter().map(|one| one.uid).collect::<Vec<_>>(), [Uid(1), Uid(2)]);
+    for uid in [Uid(1), Uid(2)] {
+        let mail = rig.mail(alice, inbox, uid).unwrap();
+        let read = |store: &dyn Store| {
+            let message = store.read(alice, mail).unwrap();
+            let mut octets = Vec::new();
+            message.read(0..message.len(), &mut octets).unwrap();
+            octets
+        };
+        assert_eq!(read(&*store), read(&*rig.store));
+    }
+}
+
+#[test]
+fn one_account_is_read_from_a_backup() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    let work = rig.create(alice, "Work");
+    rig.put(alice, work, "hello", flags(&["\\Flagged", "k"]));
+    let at = tempfile::tempdir().unwrap();
+    backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
+    let past = Past::open(at.path(), None, &rig.settings).unwrap();
+    assert!(past.mailboxes("nobody@example.test").unwrap().is_none());
+    let mailboxes = past.mailboxes("Alice@example.test").unwrap().unwrap();
+    let found = mailboxes.iter().find(|mailbox| mailbox.name == "Work").unwrap();
+    assert_eq!(found.messages, 1);
+    let mut seen = Vec::new();
+    let visited = past.visit(found.id, &mut |uid, message| {
+        let message = message.unwrap();
+        seen.push((uid, message.flags, message.message.len()));
+        Ok(())
+    });
+    visited.unwrap();
+    let size = rig.octets(alice, rig.mail(alice, work, Uid(1)).unwrap()).unwrap().len() as u64;
+    assert_eq!(seen, [(1, flags(&["\\Flagged", "k"]), size)]);
+}
+
+/// Each file of a backup, damaged in turn, is found; a list that leads elsewhere too.
+#[test]
+fn damage_is_found() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
+    let at = tempfile::tempdir().unwrap();
+    let made = backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
+    let place = at.path().join("backups").join(&made.name);
+    let mut files: Vec<_> = ["mail.db", "identity", "blobs"].map(|name| place.join(name)).to_vec();
+    files.extend(all_files(&at.path().join("blobs")));
+    assert_eq!(files.len(), 4);
+    for file in files {
+        let sound = fs::read(&file).unwrap();
+        let mut damaged = sound.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        fs::write(&file, damaged).unwrap();
+        let found = backup::verify(at.path(), None, &nobody_watches).unwrap();
+        assert_eq!(found.faults.len(), 1, "{file:?} {found:?}");
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(backup::restore(at.path(), None, elsewhere.path(), &nobody_watches).is_err(), "{file:?}");
+        assert!(!elsewhere.path().join("mail.db").exists());
+        fs::write(&file, sound).unwrap();
+    }
+    let list = fs::read_to_string(place.join("manifest")).unwrap();
+    fs::write(place.join("manifest"), list.replace("mail.db", "../../mail.db")).unwrap();
+    assert!(backup::verify(at.path(), None, &nobody_watches).is_err());
+}
+
+fn all_files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn only_what_is_new_is_copied_and_only_what_nobody_needs_goes() {
+    let (sqlite, rig, _place) = with_house();
+    let alice = rig.account("alice");
+    let inbox = rig.inbox(alice);
+    let at = tempfile::tempdir().unwrap();
+    let make = || {
+        let made = backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
+        // A backup is called after its second.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        (made.blobs, made.new_blobs)
+    };
+    rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
+    assert_eq!(make(), (1, 1));
+    rig.store.accept_now(vec![with_attachment(alice, "REVG")]).unwrap();
+    assert_eq!(make(), (2, 1));
+    rig.store
+        .set_flags(alice, inbox, &[Uid(1)], &base::mailbox::FlagEdit::Add(flags(&["\\Deleted"])), None)
+        .unwrap();
+    rig.store.expunge(alice, inbox, None).unwrap();
+    sqlite.clear_now().unwrap();
+    assert_eq!(make(), (1, 0));
+    let kept = backup::list(at.path()).unwrap();
+    assert_eq!(kept.iter().map(|one| one.blobs).collect::<Vec<_>>(), [1, 2, 1]);
+    assert_eq!(backup::prune(at.path(), 1).unwrap(), 2);
+    assert_eq!(all_files(&at.path().join("blobs")).len(), 1);
+    assert_eq!(backup::verify(at.path(), None, &nobody_watches).unwrap().faults, [] as [&str; 0]);
+    assert_eq!(backup::prune(at.path(), 0).unwrap(), 0);
+}
+
+#[test]
+fn no_blob_goes_while_they_are_copied() {
+    let (sqlite, rig, _place) = with_house();
+    let alice = rig.account("alice");
+    rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
+    let inbox = rig.inbox(alice);
+    let hold = fs::File::create(rig.settings.directory.join("hold")).unwrap();
+    hold.lock_shared().unwrap();
+    rig.store
+        .set_flags(alice, inbox, &[Uid(1)], &base::mailbox::FlagEdit::Add(flags(&["\\Deleted"])), None)
+        .unwrap();
+    rig.store.expunge(alice, inbox, None).unwrap();
+    let blobs = rig.settings.directory.join("blobs");
+    sqlite.clear_now().unwrap();
+    assert_eq!(all_files(&blobs).len(), 1);
+    drop(hold);
+    sqlite.clear_now().unwrap();
+    assert_eq!(all_files(&blobs).len(), 0);
+}
+
+#[test]
+fn two_stores_do_not_share_a_folder() {
+    let (one, other) = (Rig::new(), Rig::new());
+    let at = tempfile::tempdir().unwrap();
+    backup::make(&one.settings.directory, at.path(), &nobody_watches).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let refused = backup::make(&other.settings.directory, at.path(), &nobody_watches);
+    assert!(refused.is_err_and(|error| error.to_string().contains("another store")));
+    assert_eq!(backup::list(at.path()).unwrap().len(), 1);
+}
