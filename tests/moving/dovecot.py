@@ -1,4 +1,4 @@
-"""A Dovecot of its own on loopback: one account over Maildir++, IMAP in the clear."""
+"""A Dovecot of its own on loopback: one account over Maildir++, IMAP in the clear and by TLS."""
 import os
 import pathlib
 import pwd
@@ -12,7 +12,9 @@ state_dir = {place}/state
 log_path = {place}/dovecot.log
 protocols = imap
 listen = 127.0.0.1
-ssl = no
+ssl = yes
+ssl_cert = <{place}/tls.pem
+ssl_key = <{place}/tls.key
 disable_plaintext_auth = no
 mail_location = maildir:{place}/Maildir
 mail_uid = nobody
@@ -41,7 +43,8 @@ service imap-login {{
     port = {port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {tls_port}
+    ssl = yes
   }}
 }}
 service anvil {{
@@ -62,15 +65,19 @@ def is_there():
 class Dovecot:
     """Runs from the start to `stop`."""
 
-    def __init__(self, place, port):
+    def __init__(self, place, port, tls_port):
         self.place = pathlib.Path(place)
         self.maildir = self.place / "Maildir"
         for name in ("run", "state", "Maildir"):
             (self.place / name).mkdir(parents=True, exist_ok=True)
         self.own()
-        (self.place / "dovecot.conf").write_text(CONFIG.format(place=self.place, port=port))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", self.place / "tls.key",
+                        "-out", self.place / "tls.pem"], check=True, capture_output=True)
+        (self.place / "dovecot.conf").write_text(CONFIG.format(place=self.place, port=port, tls_port=tls_port))
         self.process = subprocess.Popen(["dovecot", "-F", "-c", self.place / "dovecot.conf"], stdin=subprocess.DEVNULL)
-        self.port = port
+        self.port, self.tls_port = port, tls_port
         until = time.monotonic() + 20
         while not (self.place / "run" / "master.pid").exists():
             if self.process.poll() is not None or time.monotonic() > until:

@@ -1,4 +1,4 @@
-//! Mail as other programs keep it, read and written: Maildir, mbox, trees of `.eml` files.
+//! Mail as other programs keep it, read and written: Maildir, mbox, trees of `.eml` files; another server's IMAP, read.
 //!
 //! What is read was written by strangers, and lies in folders that others may change meanwhile: links are not followed,
 //! only regular files are opened, every size has a bound, and what can't be read is counted and named in [`Faults`]
@@ -7,6 +7,7 @@
 mod eml;
 mod file;
 pub mod flags;
+pub mod imap;
 mod keyword_file;
 mod lines;
 mod maildir;

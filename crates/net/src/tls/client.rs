@@ -5,7 +5,9 @@ use base::address::Host;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, StreamOwned,
+};
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -62,19 +64,43 @@ impl TlsClient {
         name: &Host,
         stream: TcpStream,
     ) -> io::Result<(TlsStream<TcpStream>, Authenticated)> {
-        let name = match name {
-            Host::Domain(domain) => {
-                ServerName::try_from(domain.as_str().to_owned()).map_err(|_| io::ErrorKind::InvalidInput)?
-            }
-            Host::Literal(ip) => ServerName::from(*ip),
-        };
+        let name = server_name(name)?;
         let stream = TlsConnector::from(self.config.clone()).connect(name.clone(), stream).await?;
-        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::split_first);
-        let proven = self.verifier.as_ref().zip(shown).is_some_and(|(verifier, (own, chain))| {
-            verifier.verify_server_cert(own, chain, &name, &[], UnixTime::now()).is_ok()
-        });
-        Ok((stream, Authenticated(proven)))
+        let proven = self.proves(stream.get_ref().1, &name);
+        Ok((stream, proven))
     }
+
+    /// The same for code that blocks.
+    pub fn handshake_blocking(
+        &self,
+        name: &Host,
+        mut stream: std::net::TcpStream,
+    ) -> io::Result<(impl io::Read + io::Write + Send + use<>, Authenticated)> {
+        let name = server_name(name)?;
+        let connection = ClientConnection::new(self.config.clone(), name.clone());
+        let mut connection = connection.map_err(io::Error::other)?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream)?;
+        }
+        let proven = self.proves(&connection, &name);
+        Ok((StreamOwned::new(connection, stream), proven))
+    }
+
+    fn proves(&self, connection: &ClientConnection, name: &ServerName<'static>) -> Authenticated {
+        let shown = connection.peer_certificates().and_then(<[_]>::split_first);
+        Authenticated(self.verifier.as_ref().zip(shown).is_some_and(|(verifier, (own, chain))| {
+            verifier.verify_server_cert(own, chain, name, &[], UnixTime::now()).is_ok()
+        }))
+    }
+}
+
+fn server_name(name: &Host) -> io::Result<ServerName<'static>> {
+    Ok(match name {
+        Host::Domain(domain) => {
+            ServerName::try_from(domain.as_str().to_owned()).map_err(|_| io::ErrorKind::InvalidInput)?
+        }
+        Host::Literal(ip) => ServerName::from(*ip),
+    })
 }
 
 /// Takes any certificate. The handshake itself is checked always: the server holds the key of the certificate that it

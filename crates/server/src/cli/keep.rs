@@ -1,13 +1,15 @@
 //! Commands that move mail in and out, and keep copies of it.
 
-use super::run::{confirm, fail, list, print, written};
+use super::run::{asked, confirm, fail, list, print, written};
 use super::{Backup, Export, Format, Import, MboxQuoting, Restore};
 use crate::config::Config;
 use crate::control::Doubles;
 use crate::transfer::link::Office;
 use crate::transfer::past::PastSource;
 use crate::transfer::progress::Progress;
+use crate::transfer::remote::Url;
 use crate::transfer::{Outcome, export, import};
+use moving::imap::{ImapReader, Login};
 use moving::{
     Bounds, EmlReader, EmlWriter, MaildirReader, MaildirWriter, MboxReader, MboxWriter, Quoting, Source,
     Target,
@@ -254,12 +256,23 @@ fn source(command: &Import, bounds: Bounds) -> Result<Box<dyn Source>, String> {
         MboxQuoting::None => Quoting::None,
     };
     let path = &command.source;
+    if let Some(url) = path.to_str().and_then(Url::parse) {
+        return other_server(command, &url?, bounds);
+    }
     Ok(match command.format {
         None => moving::open(path, bounds, quoting)?,
         Some(Format::Maildir) => Box::new(MaildirReader::new(path, bounds)),
         Some(Format::Mbox) => Box::new(MboxReader::new(path, bounds, quoting)),
         Some(Format::Eml) => Box::new(EmlReader::new(path, bounds)),
     })
+}
+
+fn other_server(command: &Import, url: &Url, bounds: Bounds) -> Result<Box<dyn Source>, String> {
+    let secret = asked(command.password.password_stdin || command.token_stdin, false)?;
+    let user = command.user.clone().unwrap_or_else(|| command.address.clone());
+    let login = if command.token_stdin { Login::Token(user, secret) } else { Login::Password(user, secret) };
+    let stream = url.connect(command.insecure)?;
+    Ok(Box::new(ImapReader::open(stream, url.starttls, &login, bounds)?))
 }
 
 fn target(format: Format, path: &Path) -> Box<dyn Target> {

@@ -123,7 +123,8 @@ const IMPORT_EXAMPLES: &str = "Examples:
   mailward import anna@example.org /var/vmail/anna/Maildir      Maildir and Maildir++, flags and keywords with it
   mailward import anna@example.org old.mbox --below 'Old mail'
   mailward import anna@example.org ~/Mail --format mbox
-  mailward import anna@example.org exported/ --json
+  mailward import anna@example.org imaps://imap.example.net --user anna        asks for the password there
+  mailward import anna@example.org imaps://imap.example.net --user anna@example.net --token-stdin < token
 
 Each message comes in once: it is known by its octets and its mailbox for ever, also when it was moved or deleted here
 since. So this may be broken off and run again, and run once more when the old server has been switched off.";
@@ -424,8 +425,20 @@ impl From<Deleted> for crate::control::Matching {
 pub struct Import {
     /// The account that gets it
     pub address: String,
-    /// A Maildir, an mbox, or a folder of mbox or .eml files
+    /// A Maildir, an mbox, a folder of mbox or .eml files, or another server: imaps://HOST[:PORT], or imap://HOST[:PORT]
+    /// for one that has STARTTLS
     pub source: PathBuf,
+    /// Who logs in at the other server; unless given, the account's address
+    #[arg(long)]
+    pub user: Option<String>,
+    #[command(flatten)]
+    pub password: PasswordSource,
+    /// Read an OAuth access token from standard input, in place of a password
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub token_stdin: bool,
+    /// Take any certificate; only for a server on this machine
+    #[arg(long)]
+    pub insecure: bool,
     /// What the source is; unless given, it is looked at
     #[arg(long)]
     pub format: Option<Format>,

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Octets of a password on standard input.
-const MOST_PASSWORD: u64 = 1024;
+const MOST_PASSWORD: u64 = 16 * 1024;
 
 /// Runs a command; its exit code.
 pub fn run(cli: Cli) -> ExitCode {
@@ -331,7 +331,12 @@ fn path(reverse_path: &str) -> String {
 
 /// A password from standard input, its line end left out, or asked for twice.
 fn password(source: PasswordSource) -> Result<Password, String> {
-    let secret = if source.password_stdin {
+    asked(source.password_stdin, true).map(Password)
+}
+
+/// A secret from standard input, its line end left out, or asked for; twice where it is a new one.
+pub(super) fn asked(on_stdin: bool, new: bool) -> Result<Secret, String> {
+    let secret = if on_stdin {
         let mut octets = zeroize::Zeroizing::new(Vec::new());
         let failed = |e: io::Error| format!("cannot read the password: {e}");
         io::stdin().take(MOST_PASSWORD + 1).read_to_end(&mut octets).map_err(failed)?;
@@ -345,7 +350,7 @@ fn password(source: PasswordSource) -> Result<Password, String> {
             rpassword::prompt_password(prompt).map_err(|e| format!("cannot ask for the password: {e}"))
         };
         let first = Secret::new(ask("Password: ")?);
-        if first != Secret::new(ask("Once more: ")?) {
+        if new && first != Secret::new(ask("Once more: ")?) {
             return Err("the two differ; nothing was changed".into());
         }
         first
@@ -355,7 +360,7 @@ fn password(source: PasswordSource) -> Result<Password, String> {
                 .into(),
         );
     };
-    if secret.expose().is_empty() { Err("the password is empty".into()) } else { Ok(Password(secret)) }
+    if secret.expose().is_empty() { Err("the password is empty".into()) } else { Ok(secret) }
 }
 
 pub(super) fn confirm(prompt: &str, expected: &str) -> Result<(), String> {

@@ -11,6 +11,7 @@ pub mod link;
 pub mod past;
 mod present;
 pub mod progress;
+pub mod remote;
 
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read, Write};

@@ -1,0 +1,356 @@
+//! Another server's IMAP (RFC 3501, RFC 9051) as a source: over any stream, which whoever opened it has secured.
+//!
+//! What the server says is hostile: lines, literals, nesting and the number of responses have bounds, and a message that
+//! was not asked for is passed by.
+
+mod response;
+#[cfg(test)]
+mod tests;
+
+use crate::{Bounds, Faults, Folder, Message, Source, Visit, file, flags, names};
+use base::{MailboxName, Secret, SpecialUse};
+use response::{Reader, Value, words};
+use std::collections::HashSet;
+use std::io::{self, BufReader, Read, Write};
+use wire::mime::date;
+use wire::sasl;
+
+/// Messages that are asked for at a time.
+const AT_ONCE: usize = 100;
+
+/// A stream to a server.
+pub trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
+/// How to log in.
+pub enum Login {
+    /// By name and password (SASL PLAIN).
+    Password(String, Secret),
+    /// By name and OAuth 2 access token (OAUTHBEARER, RFC 7628, or XOAUTH2).
+    Token(String, Secret),
+}
+
+/// Reads an account of another server.
+pub struct ImapReader {
+    reader: Reader<BufReader<Box<dyn Stream>>>,
+    bounds: Bounds,
+    tags: u32,
+    capabilities: HashSet<String>,
+    /// Names as the server writes them.
+    mailboxes: Vec<Vec<u8>>,
+}
+
+/// Asks for TLS on a connection that has none yet (RFC 3501 §6.2.1); whatever the server sent ahead of the handshake
+/// is then taken for TLS, and so refused.
+pub fn ask_for_tls(stream: &mut (impl Read + Write)) -> Result<(), String> {
+    line_of(stream)?;
+    stream.write_all(b"S1 STARTTLS\r\n").map_err(broken)?;
+    for _ in 0..10 {
+        let line = line_of(stream)?;
+        if let Some(result) = line.strip_prefix("S1 ") {
+            return match result.to_ascii_uppercase().starts_with("OK") {
+                true => Ok(()),
+                false => Err(format!("the server has no STARTTLS: {result}")),
+            };
+        }
+    }
+    Err("the server does not answer STARTTLS".into())
+}
+
+/// A line, octet by octet: nothing behind it may be read yet.
+fn line_of(stream: &mut impl Read) -> Result<String, String> {
+    let (mut line, mut octet) = (Vec::new(), [0]);
+    while !line.ends_with(b"\n") {
+        if line.len() > 8192 {
+            return Err("the server's line has no end".into());
+        }
+        stream.read_exact(&mut octet).map_err(broken)?;
+        line.extend_from_slice(&octet);
+    }
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+impl ImapReader {
+    /// Logs in. A server that greeted before TLS greets no more: say so.
+    pub fn open(
+        stream: Box<dyn Stream>,
+        has_greeted: bool,
+        login: &Login,
+        bounds: Bounds,
+    ) -> Result<Self, String> {
+        let reader = Reader::new(BufReader::with_capacity(1 << 18, stream), bounds.message_octets);
+        let mut this =
+            ImapReader { reader, bounds, tags: 0, capabilities: HashSet::new(), mailboxes: Vec::new() };
+        if !has_greeted {
+            let greeting = this.reader.next().map_err(broken)?;
+            if !matches!(words(&greeting).as_slice(), [star, ok, ..] if *star == "*" && ok.eq_ignore_ascii_case("OK"))
+            {
+                return Err(format!("the server does not greet: {}", words(&greeting).join(" ")));
+            }
+        }
+        this.ask_capabilities()?;
+        this.log_in(login)?;
+        this.ask_capabilities()?;
+        Ok(this)
+    }
+
+    fn ask_capabilities(&mut self) -> Result<(), String> {
+        let responses = self.command(b"CAPABILITY")?;
+        let known = responses.iter().map(|response| words(response));
+        let listed =
+            known.filter(|words| words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("CAPABILITY")));
+        self.capabilities = listed.flatten().map(|word| word.to_ascii_uppercase()).collect();
+        Ok(())
+    }
+
+    fn log_in(&mut self, login: &Login) -> Result<(), String> {
+        let can = |mechanism: &str| self.capabilities.contains(&format!("AUTH={mechanism}"));
+        let (mechanism, message) = match login {
+            Login::Password(user, password) => {
+                ("PLAIN", [b"\0", user.as_bytes(), b"\0", password.expose()].concat())
+            }
+            Login::Token(user, token) if can("OAUTHBEARER") => {
+                let head = format!("n,a={},\x01auth=Bearer ", user.replace('=', "=3D").replace(',', "=2C"));
+                ("OAUTHBEARER", [head.as_bytes(), token.expose(), b"\x01\x01"].concat())
+            }
+            Login::Token(user, token) => {
+                let head = format!("user={user}\x01auth=Bearer ");
+                ("XOAUTH2", [head.as_bytes(), token.expose(), b"\x01\x01"].concat())
+            }
+        };
+        let tag = self.start(format!("AUTHENTICATE {mechanism}").as_bytes())?;
+        let mut said = false;
+        loop {
+            let response = self.reader.next().map_err(broken)?;
+            let words = words(&response);
+            match words.first().map(String::as_str) {
+                Some("+") => {
+                    // A second question holds the reason of an OAuth refusal, and wants an empty answer.
+                    let answer = if said { String::new() } else { sasl::encode(&message) };
+                    said = true;
+                    self.reader.write(&[answer.as_bytes(), b"\r\n"].concat()).map_err(broken)?;
+                }
+                Some(word) if word == tag => {
+                    return outcome(&words).map_err(|why| format!("log-in failed: {why}"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn start(&mut self, command: &[u8]) -> Result<String, String> {
+        self.tags += 1;
+        let tag = format!("M{}", self.tags);
+        self.reader.write(&[tag.as_bytes(), b" ", command, b"\r\n"].concat()).map_err(broken)?;
+        Ok(tag)
+    }
+
+    /// Runs a command that must succeed; its untagged responses.
+    fn command(&mut self, command: &[u8]) -> Result<Vec<Vec<Value>>, String> {
+        let mut responses = Vec::new();
+        self.command_each(command, &mut |response| {
+            responses.push(response);
+            Ok(())
+        })?;
+        Ok(responses)
+    }
+
+    fn command_each(
+        &mut self,
+        command: &[u8],
+        each: &mut dyn FnMut(Vec<Value>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let tag = self.start(command)?;
+        for _ in 0..self.bounds.files {
+            let response = self.reader.next().map_err(broken)?;
+            match response.first().and_then(Value::text).as_deref() {
+                Some("*") => each(response)?,
+                Some(word) if word == tag => return outcome(&words(&response)),
+                _ => {}
+            }
+        }
+        Err("the server's answer has no end".into())
+    }
+
+    /// What the names of an account's own mailboxes begin with, where a server puts all below INBOX (RFC 2342).
+    fn prefix(&mut self) -> Result<Vec<u8>, String> {
+        if !self.capabilities.contains("NAMESPACE") {
+            return Ok(Vec::new());
+        }
+        let responses = self.command(b"NAMESPACE")?;
+        let personal = responses.iter().find_map(|response| match response.as_slice() {
+            [_, name, Value::List(spaces), ..] if name.is("NAMESPACE") => match spaces.first() {
+                Some(Value::List(space)) => space.first().and_then(Value::octets).map(<[u8]>::to_vec),
+                _ => None,
+            },
+            _ => None,
+        });
+        Ok(personal.unwrap_or_default())
+    }
+}
+
+impl Source for ImapReader {
+    fn folders(&mut self, faults: &mut Faults) -> Result<Vec<Folder>, String> {
+        let prefix = self.prefix()?;
+        let subscribed: HashSet<Vec<u8>> =
+            self.command(b"LSUB \"\" \"*\"")?.iter().filter_map(|r| listed(r)).map(|l| l.name).collect();
+        let mut folders = Vec::new();
+        self.mailboxes.clear();
+        for response in self.command(b"LIST \"\" \"*\"")? {
+            let Some(listed) = listed(&response) else { continue };
+            // A mailbox that shows what lies in all others would bring everything twice.
+            if listed.has("\\Noselect") || listed.has("\\NonExistent") || listed.has("\\All") {
+                continue;
+            }
+            if folders.len() >= self.bounds.folders {
+                faults.add("the server", format!("more than {} mailboxes", self.bounds.folders));
+                break;
+            }
+            match listed.name_here(&prefix) {
+                Ok(name) => {
+                    folders.push(Folder {
+                        special_use: listed.attributes.iter().find_map(|a| SpecialUse::from_attribute(a)),
+                        subscribed: subscribed.contains(&listed.name),
+                        messages: 0,
+                        name,
+                    });
+                    self.mailboxes.push(listed.name);
+                }
+                Err(why) => faults.add(String::from_utf8_lossy(&listed.name), why),
+            }
+        }
+        Ok(folders)
+    }
+
+    fn read(&mut self, folder: usize, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
+        let Some(name) = self.mailboxes.get(folder).cloned() else { return Ok(()) };
+        let shown = String::from_utf8_lossy(&name).into_owned();
+        if let Err(why) = self.command(&[b"EXAMINE ".as_slice(), &quoted(&name)].concat()) {
+            faults.add(shown, why);
+            return Ok(());
+        }
+        for some in self.uids()?.chunks(AT_ONCE) {
+            let set = some.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+            let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE BODY.PEEK[])");
+            let mut missing: HashSet<u32> = some.iter().copied().collect();
+            let mut too_large = Vec::new();
+            self.command_each(command.as_bytes(), &mut |response| {
+                let Some((uid, message)) = fetched(&response) else { return Ok(()) };
+                if !missing.remove(&uid) {
+                    return Ok(());
+                }
+                match message {
+                    Some(message) => visit(message),
+                    None => {
+                        too_large.push(uid);
+                        Ok(())
+                    }
+                }
+            })?;
+            let most = self.bounds.message_octets;
+            too_large.iter().for_each(|uid| {
+                faults.add(format!("{shown}, UID {uid}"), format!("more than {most} octets"))
+            });
+            missing
+                .iter()
+                .for_each(|uid| faults.add(format!("{shown}, UID {uid}"), "the server did not send it"));
+        }
+        Ok(())
+    }
+}
+
+impl ImapReader {
+    /// UIDs of the open mailbox.
+    fn uids(&mut self) -> Result<Vec<u32>, String> {
+        let mut uids = Vec::new();
+        for response in self.command(b"UID SEARCH ALL")? {
+            let words = words(&response);
+            if words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("SEARCH")) {
+                uids.extend(words.iter().skip(2).filter_map(|word| word.parse::<u32>().ok()));
+            }
+        }
+        uids.sort_unstable();
+        uids.dedup();
+        uids.truncate(self.bounds.files);
+        Ok(uids)
+    }
+}
+
+/// A mailbox of a LIST or LSUB response.
+struct Listed {
+    attributes: Vec<String>,
+    separator: Option<u8>,
+    name: Vec<u8>,
+}
+
+impl Listed {
+    fn has(&self, attribute: &str) -> bool {
+        self.attributes.iter().any(|known| known.eq_ignore_ascii_case(attribute))
+    }
+
+    /// Levels are told apart before they are decoded: a decoded one may hold the separator.
+    fn name_here(&self, prefix: &[u8]) -> Result<MailboxName, String> {
+        let name = self.name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).unwrap_or(&self.name);
+        let levels = name.split(|octet| Some(*octet) == self.separator);
+        let levels: Vec<String> = levels.map(|level| names::level(&String::from_utf8_lossy(level))).collect();
+        names::joined(levels.iter().map(String::as_str))
+    }
+}
+
+fn listed(response: &[Value]) -> Option<Listed> {
+    let [_, kind, Value::List(attributes), separator, name, ..] = response else { return None };
+    (kind.is("LIST") || kind.is("LSUB")).then_some(())?;
+    Some(Listed {
+        attributes: attributes.iter().filter_map(Value::text).collect(),
+        separator: separator
+            .octets()
+            .filter(|octets| octets.len() == 1)
+            .and_then(|octets| octets.first().copied()),
+        name: name.octets()?.to_vec(),
+    })
+}
+
+/// Of a FETCH response the UID and the message; no message where it was too large to be kept.
+fn fetched(response: &[Value]) -> Option<(u32, Option<Message>)> {
+    let [_, _, kind, Value::List(items)] = response else { return None };
+    kind.is("FETCH").then_some(())?;
+    let item =
+        |name: &str| items.chunks_exact(2).find(|pair| pair.first().is_some_and(|v| v.is(name)))?.get(1);
+    let uid = item("UID")?.text()?.parse().ok()?;
+    let octets = match item("BODY[]")? {
+        Value::TooLarge => return Some((uid, None)),
+        value => value.octets()?.to_vec(),
+    };
+    let set = match item("FLAGS") {
+        Some(Value::List(all)) => all.iter().filter_map(Value::text).collect(),
+        _ => Vec::new(),
+    };
+    let at = item("INTERNALDATE").and_then(Value::octets).and_then(date::parse).map(|date| date.at);
+    let flags = flags::from_names(set.iter().map(String::as_str));
+    Some((uid, Some(Message { octets: file::with_crlf(octets), flags, date: at })))
+}
+
+fn quoted(name: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'"'];
+    for octet in name {
+        if matches!(octet, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        // A line end would begin another command.
+        out.push(if octet.is_ascii_control() { b'?' } else { *octet });
+    }
+    out.push(b'"');
+    out
+}
+
+fn outcome(words: &[String]) -> Result<(), String> {
+    match words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("OK")) {
+        true => Ok(()),
+        false => Err(format!("the server says: {}", words.get(1..).unwrap_or_default().join(" "))),
+    }
+}
+
+fn broken(error: io::Error) -> String {
+    format!("the server: {error}")
+}
