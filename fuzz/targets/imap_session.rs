@@ -134,6 +134,7 @@ impl Connection {
                     self.cut_short = true;
                     Input::TlsUp(ChannelBinding::default())
                 }
+                Action::LoggedOut => continue,
                 Action::Run => {
                     self.run();
                     Input::RunDone

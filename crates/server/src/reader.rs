@@ -84,6 +84,10 @@ impl Client {
                     connection.start_tls(tls, self.protocol, HANDSHAKE).await?;
                     Input::TlsUp(connection.tls_info().map(|info| info.binding).unwrap_or_default())
                 }
+                Action::LoggedOut => {
+                    (self.login, self.changes) = (None, None);
+                    continue;
+                }
                 Action::Close => return Ok(false),
                 login => Box::pin(self.log_in(login)).await,
             };
@@ -148,6 +152,7 @@ impl Client {
                 session.read_ahead();
                 return Ok(());
             }
+            session.feed(Instant::now(), Input::Tick);
             // A long answer ends with the log-in; there may be no place in it for a last word.
             if self.login.as_ref().is_some_and(Login::is_over) {
                 return Err(io::ErrorKind::ConnectionAborted.into());

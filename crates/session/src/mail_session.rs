@@ -15,6 +15,7 @@ use std::time::Instant;
 /// 3. On [`Action::Run`], call [`MailSession::run`] on a thread that may block, write all that it gave, and call it
 ///    again while it says [`Progress::More`]; then feed [`Input::RunDone`] and go on. Everything after log-in happens
 ///    there: until the client has taken what one call gave, nothing more is read from the store.
+///    Between two calls feed [`Input::Tick`], so that it knows the time.
 /// 4. While [`MailSession::wants_changes`], feed [`Input::Changed`] when the account may have changed.
 pub trait MailSession: Send {
     /// The next thing to do, if there is one; more may come after `None`.
@@ -118,6 +119,8 @@ pub enum Action {
     },
     /// Write what was sent before, drop what was read since, start TLS.
     StartTls,
+    /// The client logged out without leaving (RFC 8437): forget who it was.
+    LoggedOut,
     /// Call [`MailSession::run`].
     Run,
     /// Write what was sent before and close.

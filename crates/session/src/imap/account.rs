@@ -13,7 +13,8 @@ use crate::mailstore::Mailstore;
 use base::mailbox::{MailError, MailboxInfo};
 use base::{MailboxName, ModSeq, Secret, Uid};
 use std::sync::Arc;
-use wire::imap::command::{self, Command, CommandBody, Extension, SequenceSet};
+use std::time::Instant;
+use wire::imap::command::{self, Command, CommandBody, Extension, SearchReturn, SequenceSet};
 use wire::imap::{Code, Event, Framer};
 
 /// Octets of IDLE's last line.
@@ -35,6 +36,10 @@ pub(super) struct Account {
     changed: bool,
     /// The session ends when all is sent.
     over: bool,
+    /// UNAUTHENTICATE was answered.
+    left: bool,
+    /// The time, as far as it is known: told while a long command goes on.
+    pub(super) now: Option<Instant>,
     /// Why it ends, as the client is told.
     bye: Option<&'static str>,
     errors: usize,
@@ -44,15 +49,25 @@ pub(super) struct Account {
 /// A command that isn't over yet.
 enum Task {
     /// The last lines and the tagged response.
-    Finish { tag: String, tell: Tell, completion: Completion },
+    Finish { tag: String, tell: Tell, again: Vec<Searching>, completion: Completion },
     /// What an idling client is told.
-    Tell(Tell),
+    Tell { tell: Tell, again: Vec<Searching> },
     /// FETCH.
     Fetch { tag: String, fetching: Fetching },
     /// SEARCH, SORT, THREAD.
     Search { tag: String, searching: Searching },
     /// LIST, LSUB.
     List { tag: String, listing: Listing },
+}
+
+impl Task {
+    /// Whether others should have their turn before it goes on.
+    fn is_long(&self) -> bool {
+        match self {
+            Task::Finish { again, .. } => !again.is_empty(),
+            _ => true,
+        }
+    }
 }
 
 /// What a command came to, before the changes of others are told.
@@ -106,6 +121,8 @@ fn needs(body: &CommandBody) -> Needs {
         | Noop
         | Logout
         | Id(_)
+        | Language(_)
+        | Unauthenticate
         | Enable(_)
         | Select(_)
         | Create { .. }
@@ -122,7 +139,9 @@ fn needs(body: &CommandBody) -> Needs {
         | GetQuotaRoot(_)
         | SetQuota { .. } => Needs::Nothing,
         StartTls | Authenticate { .. } | Login { .. } => Needs::NoLogin,
-        Check | Close | Unselect | Search(_) | Sort(_) | Thread(_) | Fetch(_) | Copy(_) => Needs::Mailbox,
+        Check | Close | Unselect | Search(_) | CancelUpdate(_) | Sort(_) | Thread(_) | Fetch(_) | Copy(_) => {
+            Needs::Mailbox
+        }
         Expunge(_) | Store(_) | Move(_) => Needs::Writable,
     }
 }
@@ -155,6 +174,8 @@ impl Account {
             append: None,
             changed: false,
             over: false,
+            left: false,
+            now: None,
             bye: None,
             errors: 0,
             fault: None,
@@ -169,6 +190,16 @@ impl Account {
     /// Whether the session is to end.
     pub(super) fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Whether the client is to log in anew.
+    pub(super) fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// Tells the time.
+    pub(super) fn note_time(&mut self, now: Instant) {
+        self.now = Some(now);
     }
 
     /// Whether there is something to do without further input.
@@ -188,13 +219,13 @@ impl Account {
             }
             if let Some(task) = self.task.take() {
                 self.task = self.step(task, out);
-                if self.task.as_ref().is_some_and(|task| !matches!(**task, Task::Finish { .. })) {
+                if self.task.as_ref().is_some_and(|task| task.is_long()) {
                     return Progress::More;
                 }
             } else if let Some(why) = self.bye.take() {
                 out.extend_from_slice(format!("* BYE {why}\r\n").as_bytes());
                 self.over = true;
-            } else if self.over {
+            } else if self.over || self.left {
                 return Progress::Done;
             } else if self.idle.is_some() && std::mem::take(&mut self.changed) {
                 self.tell_idling();
@@ -225,7 +256,8 @@ impl Account {
         let append = self.append.take().map(|append| append.tag);
         let idle = self.idle.take();
         let tag = error.tag.clone().or(append).or(idle).unwrap_or_else(|| "*".to_owned());
-        self.task = Some(Box::new(Task::Finish { tag, tell: Tell::default(), completion: error.into() }));
+        let (tell, again) = (Tell::default(), Vec::new());
+        self.task = Some(Box::new(Task::Finish { tag, tell, again, completion: error.into() }));
     }
 
     fn take_command(&mut self, text: &Secret, framer: &mut Framer, out: &mut Vec<u8>) {
@@ -234,6 +266,7 @@ impl Account {
             Err(error) => return self.refuse(error),
         };
         let manner = manner(&body);
+        self.now = None;
         let outcome = self.judge(&body).and_then(|()| self.begin(&tag, body, framer, out));
         match outcome {
             // A task goes on, or an IDLE.
@@ -247,6 +280,10 @@ impl Account {
         let needs = needs(body);
         match &self.view {
             _ if needs == Needs::NoLogin => Err(Completion::bad("you are logged in already")),
+            // RFC 9586 §3
+            _ if self.enabled.uid_only && body.has_numbers() => {
+                Err(Completion::bad("only UIDs may be used").code(Code::UidRequired))
+            }
             None if needs != Needs::Nothing => Err(Completion::bad("select a mailbox first")),
             Some(view) if needs == Needs::Writable && view.read_only => {
                 Err(Completion::no("the mailbox is open for reading only").code(Code::NoPerm))
@@ -281,6 +318,18 @@ impl Account {
                 self.view = None;
                 self.over = true;
                 Outcome::ok("LOGOUT completed")
+            }
+            CommandBody::Language(ranges) => capability::language(&ranges, out).into(),
+            CommandBody::Unauthenticate => {
+                self.view = None;
+                self.left = true;
+                Outcome::ok("UNAUTHENTICATE completed")
+            }
+            CommandBody::CancelUpdate(tags) => {
+                if let Some(view) = &mut self.view {
+                    view.contexts.cancel(&tags);
+                }
+                Outcome::ok("CANCELUPDATE completed")
             }
             CommandBody::Enable(extensions) => self.enable(&extensions, out),
             CommandBody::Select(select) => self.select(&select, out)?,
@@ -326,11 +375,11 @@ impl Account {
                 return self.start(Task::Search { tag: tag.to_owned(), searching });
             }
             CommandBody::Sort(sort) => {
-                let searching = Searching::sort(self, sort)?;
+                let searching = Searching::sort(self, tag, sort)?;
                 return self.start(Task::Search { tag: tag.to_owned(), searching });
             }
             CommandBody::Thread(thread) => {
-                let searching = Searching::thread(self, thread)?;
+                let searching = Searching::thread(self, tag, thread)?;
                 return self.start(Task::Search { tag: tag.to_owned(), searching });
             }
             CommandBody::StartTls | CommandBody::Authenticate { .. } | CommandBody::Login { .. } => {
@@ -348,10 +397,21 @@ impl Account {
     /// Goes on with a task; gives it back where there is more to do.
     fn step(&mut self, mut task: Box<Task>, out: &mut Vec<u8>) -> Option<Box<Task>> {
         let (step, manner) = match &mut *task {
-            Task::Finish { tell, .. } | Task::Tell(tell) => {
+            Task::Finish { tell, again, .. } | Task::Tell { tell, again } => {
                 if let Some(view) = &mut self.view
                     && !tell.step(view, self.enabled, out, RUN_OCTETS)
                 {
+                    return Some(task);
+                }
+                if let Some(searching) = again.last_mut() {
+                    match searching.step(self, out) {
+                        Ok(Step::More) => {}
+                        Ok(_) => drop(again.pop()),
+                        Err(completion) => {
+                            self.fault = completion.fault;
+                            again.clear();
+                        }
+                    }
                     return Some(task);
                 }
                 if let Task::Finish { tag, completion, .. } = *task {
@@ -377,7 +437,7 @@ impl Account {
             Task::Fetch { tag, .. } | Task::Search { tag, .. } | Task::List { tag, .. } => {
                 self.finish(tag, outcome, manner);
             }
-            Task::Finish { .. } | Task::Tell(_) => {}
+            Task::Finish { .. } | Task::Tell { .. } => {}
         }
         self.task.take()
     }
@@ -398,7 +458,34 @@ impl Account {
             // Only now is it known what was told.
             *modseq = view.since;
         }
-        self.task = Some(Box::new(Task::Finish { tag, tell, completion }));
+        let again = self.searches_again();
+        self.task = Some(Box::new(Task::Finish { tag, tell, again, completion }));
+    }
+
+    /// What is to be tested anew for the searches that are followed.
+    fn searches_again(&mut self) -> Vec<Searching> {
+        let Some(view) = &mut self.view else { return Vec::new() };
+        let touched = view.contexts.take_touched();
+        if touched.is_empty() {
+            return Vec::new();
+        }
+        let again = |context| Searching::again(&*self.store, view, context, &touched);
+        match view.contexts.iter().map(again).collect() {
+            Ok(searches) => searches,
+            Err(error) => {
+                self.fault = Some(error.to_string());
+                Vec::new()
+            }
+        }
+    }
+
+    /// A search that is to be followed needs a tag of its own (RFC 5267 §4.3).
+    pub(super) fn check_context(&self, tag: &str, returns: Option<SearchReturn>) -> Result<(), Completion> {
+        let has_tag = self.view.as_ref().is_some_and(|view| view.contexts.has(tag));
+        match returns.is_some_and(|returns| returns.update) && has_tag {
+            true => Err(Completion::bad("a search of this tag is followed already")),
+            false => Ok(()),
+        }
     }
 
     /// Brings the view up to date.
@@ -448,7 +535,10 @@ impl Account {
     fn tell_idling(&mut self) {
         let mut tell = Tell::default();
         match self.update(Expunges::Told, &[], &mut tell) {
-            Ok(()) => self.task = Some(Box::new(Task::Tell(tell))),
+            Ok(()) => {
+                let again = self.searches_again();
+                self.task = Some(Box::new(Task::Tell { tell, again }));
+            }
             Err(error) => self.lost(error),
         }
     }
@@ -470,6 +560,7 @@ impl Account {
                 Extension::Condstore => (&mut self.enabled.condstore, b" CONDSTORE"),
                 Extension::Qresync => (&mut self.enabled.qresync, b" QRESYNC"),
                 Extension::Utf8Accept => (&mut self.enabled.utf8, b" UTF8=ACCEPT"),
+                Extension::UidOnly => (&mut self.enabled.uid_only, b" UIDONLY"),
             };
             // RFC 5161 §3.2: only what this command turned on.
             if !std::mem::replace(flag, true) {

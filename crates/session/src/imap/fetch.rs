@@ -56,6 +56,7 @@ struct Plan {
     marks_seen: bool,
     shows_flags: bool,
     recent: bool,
+    uid_only: bool,
 }
 
 /// An item that the row alone gives.
@@ -94,7 +95,11 @@ struct Current {
 
 impl Fetching {
     pub(super) fn new(account: &mut Account, fetch: Fetch, out: &mut Vec<u8>) -> Result<Self, Completion> {
-        let uids = account.chosen(&fetch.set, fetch.uid)?;
+        let mut uids = account.chosen(&fetch.set, fetch.uid)?;
+        if let Some(partial) = fetch.partial {
+            // RFC 9394 §3.4: first the piece, then what changed of it.
+            uids = uids.get(partial.places(uids.len())).unwrap_or_default().to_vec();
+        }
         let wants_modseq = fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
         // RFC 7162 §3.1
         account.enabled.condstore |= wants_modseq;
@@ -102,7 +107,7 @@ impl Fetching {
             vanished(account, &fetch, out)?;
         }
         let read_only = account.view.as_ref().is_none_or(|view| view.read_only);
-        let mut plan = Plan::new(&fetch, wants_modseq);
+        let mut plan = Plan::new(&fetch, wants_modseq, account.enabled.uid_only);
         plan.marks_seen &= !read_only;
         plan.recent = !account.enabled.rev2;
         Ok(Fetching {
@@ -261,11 +266,13 @@ fn vanished(account: &mut Account, fetch: &Fetch, out: &mut Vec<u8>) -> Result<(
 }
 
 impl Plan {
-    fn new(fetch: &Fetch, wants_modseq: bool) -> Self {
+    fn new(fetch: &Fetch, wants_modseq: bool, uid_only: bool) -> Self {
         let mut items = Vec::new();
         let mut parts = Vec::new();
         let mut heads = 0;
-        if fetch.uid {
+        // RFC 9586 §3.3: UIDFETCH begins with it already.
+        let adds_uid = fetch.uid && !uid_only;
+        if adds_uid {
             items.push(Item::Uid);
         }
         if wants_modseq {
@@ -273,7 +280,7 @@ impl Plan {
         }
         for item in &fetch.items {
             match item {
-                FetchItem::Uid if !fetch.uid => items.push(Item::Uid),
+                FetchItem::Uid if !adds_uid => items.push(Item::Uid),
                 FetchItem::Uid | FetchItem::ModSeq => {}
                 FetchItem::Flags => items.push(Item::Flags),
                 FetchItem::InternalDate => items.push(Item::InternalDate),
@@ -301,14 +308,13 @@ impl Plan {
             shows_flags: fetch.items.contains(&FetchItem::Flags),
             marks_seen: fetch.items.iter().any(FetchItem::marks_seen),
             recent: false,
+            uid_only,
         }
     }
 
     /// Appends an answer up to its last item from the row.
     fn begin(&self, number: u32, row: &Row<'_>, view: &View, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
-        out.extend_from_slice(b"* ");
-        print::number(out, u64::from(number));
-        out.extend_from_slice(b" FETCH (");
+        print::begin_fetch(out, number, row.uid, self.uid_only);
         for (place, item) in self.items.iter().enumerate() {
             if place > 0 {
                 out.push(b' ');

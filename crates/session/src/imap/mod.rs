@@ -11,6 +11,7 @@ mod append;
 mod auth;
 mod capability;
 mod completion;
+mod context;
 mod fetch;
 mod list;
 mod mailboxes;
@@ -67,6 +68,7 @@ struct Enabled {
     condstore: bool,
     qresync: bool,
     utf8: bool,
+    uid_only: bool,
 }
 
 impl Enabled {
@@ -236,6 +238,9 @@ impl Session {
     fn run_done(&mut self, now: Instant) {
         self.running = false;
         let State::LoggedIn(account) = &mut self.state else { return };
+        if account.has_left() {
+            return self.leave(now);
+        }
         self.keep_alive = account.is_idling().then(|| now + KEEP_ALIVE);
         let between = self.framer.is_idle() || account.is_idling();
         let limits = &self.config.limits;
@@ -251,8 +256,20 @@ impl Session {
         }
     }
 
+    /// RFC 8437 §3: all begins anew but TLS, and what counts against the peer.
+    fn leave(&mut self, now: Instant) {
+        self.state = State::Start;
+        self.framer = Framer::new(&self.config.limits);
+        (self.keep_alive, self.began) = (None, None);
+        self.deadline = now + self.config.limits.command_wait;
+        self.actions.push_back(Action::LoggedOut);
+    }
+
     fn tick(&mut self, now: Instant) {
         if self.running {
+            if let State::LoggedIn(account) = &mut self.state {
+                account.note_time(now);
+            }
             return;
         }
         if now >= self.deadline {
@@ -334,6 +351,7 @@ impl Session {
                 capability::id(&self.config, &mut out);
                 Completion::ok("ID completed")
             }
+            CommandBody::Language(ranges) => capability::language(&ranges, &mut out),
             CommandBody::Logout => {
                 out.extend_from_slice(b"* BYE see you\r\n");
                 self.send(out);

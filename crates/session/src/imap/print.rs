@@ -1,7 +1,7 @@
 //! What the session prints on top of [`wire::imap::print`].
 
 use base::mailbox::Changed;
-use base::{Flag, Keyword};
+use base::{Flag, Keyword, Uid};
 pub(super) use wire::imap::print::*;
 
 /// What a FETCH response that nobody asked for holds beside the flags.
@@ -9,6 +9,24 @@ pub(super) use wire::imap::print::*;
 pub(super) struct Unsolicited {
     pub(super) uid: bool,
     pub(super) modseq: bool,
+    /// UIDFETCH instead (RFC 9586 §3.3).
+    pub(super) uid_only: bool,
+}
+
+/// Appends `* n FETCH (`, or `* uid UIDFETCH (`.
+pub(super) fn begin_fetch(out: &mut Vec<u8>, sequence: u32, uid: Uid, uid_only: bool) {
+    out.extend_from_slice(b"* ");
+    let (number, name): (u32, &[u8]) =
+        if uid_only { (uid.0, b" UIDFETCH (") } else { (sequence, b" FETCH (") };
+    self::number(out, u64::from(number));
+    out.extend_from_slice(name);
+}
+
+/// Appends `* ESEARCH (TAG "…")`, and ` UID` where the numbers are UIDs (RFC 9051 §7.3.4).
+pub(super) fn begin_esearch(out: &mut Vec<u8>, tag: &str, uid: bool) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    string(out, tag.as_bytes());
+    out.extend_from_slice(if uid { b") UID" } else { b")" });
 }
 
 /// Appends `* n FETCH (FLAGS (…))`.
@@ -19,10 +37,8 @@ pub(super) fn flags_changed(
     recent: bool,
     with: Unsolicited,
 ) {
-    out.extend_from_slice(b"* ");
-    number(out, u64::from(sequence));
-    out.extend_from_slice(b" FETCH (");
-    if with.uid {
+    begin_fetch(out, sequence, entry.uid, with.uid_only);
+    if with.uid && !with.uid_only {
         out.extend_from_slice(b"UID ");
         number(out, u64::from(entry.uid.0));
         out.push(b' ');

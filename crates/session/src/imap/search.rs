@@ -2,7 +2,8 @@
 //! row leaves the question open.
 
 use super::account::{Account, Outcome, Step};
-use super::completion::Completion;
+use super::completion::{Completion, Status};
+use super::context::Context;
 use super::sort::{self, Sorted};
 use super::sync::{Expunges, Manner};
 use super::test::{Opened, Test};
@@ -13,7 +14,11 @@ use crate::mailstore::Mailstore;
 use base::mailbox::{Columns, MailError, Row, Summary};
 use base::{Flags, MailId, ModSeq, ThreadId, Timestamp, Uid};
 use std::ops::ControlFlow;
-use wire::imap::command::{Search, SearchKey, SearchReturn, Sort, SortKey, Thread, ThreadAlgorithm};
+use std::time::{Duration, Instant};
+use wire::imap::Code;
+use wire::imap::command::{
+    PartialRange, Search, SearchKey, SearchReturn, Sort, SortKey, Thread, ThreadAlgorithm,
+};
 
 /// Rows looked at in one go.
 const ROWS: usize = 20_000;
@@ -21,8 +26,13 @@ const ROWS: usize = 20_000;
 /// Messages opened in one go.
 const AHEAD: usize = 32;
 
+/// How often a waiting client hears how far a search is (RFC 9585 §4: 10 to 15 seconds).
+const PROGRESS: Duration = Duration::from_secs(10);
+
 /// A search that goes on.
 pub(super) struct Searching {
+    /// The command's tag, or that of the search which is followed.
+    tag: String,
     uid: bool,
     test: Test,
     columns: Columns,
@@ -33,13 +43,30 @@ pub(super) struct Searching {
     /// Rows that did not tell.
     open: Vec<Kept>,
     hits: Hits,
+    /// When the client last heard how far it is; when it began, at first.
+    told: Option<Instant>,
 }
 
 /// What was found, in the shape that the answer needs.
 enum Hits {
-    Search { tag: String, returns: Option<SearchReturn>, wants_modseq: bool, found: Vec<(Uid, ModSeq)> },
-    Sort { keys: Vec<SortKey>, found: Vec<Sorted> },
-    Thread { algorithm: ThreadAlgorithm, found: Vec<Threaded> },
+    Search {
+        returns: Option<SearchReturn>,
+        wants_modseq: bool,
+        found: Vec<(Uid, ModSeq)>,
+        /// The keys, where the search is to be followed.
+        follow: Option<SearchKey>,
+    },
+    Sort {
+        returns: Option<SearchReturn>,
+        keys: Vec<SortKey>,
+        found: Vec<Sorted>,
+    },
+    Thread {
+        algorithm: ThreadAlgorithm,
+        found: Vec<Threaded>,
+    },
+    /// Messages that fit a search which is followed.
+    Again(Vec<Uid>),
 }
 
 /// A row, kept until its message is opened.
@@ -94,8 +121,11 @@ impl Searching {
         let all = SearchReturn { all: true, ..SearchReturn::default() };
         // RFC 9051 §6.4.4: an IMAP4rev2 client gets ESEARCH always.
         let returns = search.returns.or(account.enabled.rev2.then_some(all));
-        let hits = Hits::Search { tag: tag.to_owned(), returns, wants_modseq, found: Vec::new() };
-        let searching = Searching::new(account, search.uid, &search.key, hits);
+        let updates = returns.is_some_and(|returns| returns.update);
+        account.check_context(tag, returns)?;
+        let follow = account.view.as_ref().filter(|_| updates).and_then(|view| view.lasting_key(&search.key));
+        let hits = Hits::Search { returns, wants_modseq, found: Vec::new(), follow };
+        let searching = Searching::new(account, tag, search.uid, &search.key, hits);
         if let Some(view) = account.view.as_mut().filter(|_| returns.is_some_and(|returns| returns.save)) {
             // RFC 5182 §2.1: should the search fail, nothing is saved.
             view.saved = Vec::new();
@@ -103,7 +133,8 @@ impl Searching {
         searching
     }
 
-    pub(super) fn sort(account: &mut Account, sort: Sort) -> Result<Self, Completion> {
+    pub(super) fn sort(account: &mut Account, tag: &str, sort: Sort) -> Result<Self, Completion> {
+        account.check_context(tag, sort.returns)?;
         let mut keys: Vec<SortKey> = Vec::new();
         for key in sort.keys {
             // Behind itself a key changes nothing.
@@ -111,20 +142,33 @@ impl Searching {
                 keys.push(key);
             }
         }
-        let hits = Hits::Sort { keys, found: Vec::new() };
-        Searching::new(account, sort.uid, &sort.key, hits)
+        let hits = Hits::Sort { returns: sort.returns, keys, found: Vec::new() };
+        Searching::new(account, tag, sort.uid, &sort.key, hits)
     }
 
-    pub(super) fn thread(account: &mut Account, thread: Thread) -> Result<Self, Completion> {
+    pub(super) fn thread(account: &mut Account, tag: &str, thread: Thread) -> Result<Self, Completion> {
         let hits = Hits::Thread { algorithm: thread.algorithm, found: Vec::new() };
-        Searching::new(account, thread.uid, &thread.key, hits)
+        Searching::new(account, tag, thread.uid, &thread.key, hits)
     }
 
-    fn new(account: &Account, uid: bool, key: &SearchKey, hits: Hits) -> Result<Self, Completion> {
+    /// Tests touched messages (ascending) anew for a search that is followed.
+    pub(super) fn again(
+        store: &dyn Mailstore,
+        view: &View,
+        context: &Context,
+        touched: &[Uid],
+    ) -> Result<Self, MailError> {
+        let test = Test::new(&context.key, store, view)?;
+        let hits = Hits::Again(Vec::with_capacity(touched.len()));
+        let columns = Columns { summary: test.needs_summary() };
+        Ok(Searching::over(context.tag.clone(), context.uid, test, columns, touched.to_vec(), hits))
+    }
+
+    fn new(account: &Account, tag: &str, uid: bool, key: &SearchKey, hits: Hits) -> Result<Self, Completion> {
         let Some(view) = &account.view else { return Err(Completion::bad("select a mailbox first")) };
         let test = Test::new(key, &*account.store, view)?;
         let for_answer = match &hits {
-            Hits::Search { .. } => false,
+            Hits::Search { .. } | Hits::Again(_) => false,
             Hits::Sort { keys, .. } => sort::needs_summary(keys),
             Hits::Thread { .. } => true,
         };
@@ -133,7 +177,11 @@ impl Searching {
             Some(few) => few.into_iter().filter(|uid| view.sequence(*uid).is_some()).collect(),
             None => view.uids().to_vec(),
         };
-        Ok(Searching { uid, test, columns, uids, at: 0, hint: 0, open: Vec::new(), hits })
+        Ok(Searching::over(tag.to_owned(), uid, test, columns, uids, hits))
+    }
+
+    fn over(tag: String, uid: bool, test: Test, columns: Columns, uids: Vec<Uid>, hits: Hits) -> Self {
+        Searching { tag, uid, test, columns, uids, at: 0, hint: 0, open: Vec::new(), hits, told: None }
     }
 
     pub(super) fn manner(&self) -> Manner {
@@ -151,20 +199,33 @@ impl Searching {
             self.scan(&*store, view)?;
         }
         if !self.open.is_empty() || self.at < self.uids.len() {
+            self.tell_progress(account.now, out);
             return Ok(Step::More);
         }
         self.answer(view, account.enabled, out);
         let text = match self.hits {
-            Hits::Search { .. } => "SEARCH completed",
+            Hits::Search { .. } | Hits::Again(_) => "SEARCH completed",
             Hits::Sort { .. } => "SORT completed",
             Hits::Thread { .. } => "THREAD completed",
         };
         Ok(Step::Done(Outcome::ok(text).into()))
     }
 
+    /// Tells now and then how far it is (RFC 9585).
+    fn tell_progress(&mut self, now: Option<Instant>, out: &mut Vec<u8>) {
+        let Some(now) = now.filter(|_| !matches!(self.hits, Hits::Again(_))) else { return };
+        let told = self.told.get_or_insert(now);
+        if now.duration_since(*told) < PROGRESS {
+            return;
+        }
+        *told = now;
+        let code = Code::InProgress(self.tag.clone(), self.at as u32, self.uids.len() as u32);
+        print::status(out, None, Status::Ok, Some(&code), "still searching");
+    }
+
     /// Tests rows.
     fn scan(&mut self, store: &dyn Mailstore, view: &View) -> Result<(), MailError> {
-        let Searching { uid, test, columns, uids, at, hint, open, hits } = self;
+        let Searching { uid, test, columns, uids, at, hint, open, hits, .. } = self;
         let end = uids.len().min(*at + ROWS);
         let mut last = None;
         store.scan(view.mailbox, uids.get(*at..end).unwrap_or_default(), *columns, &mut |row| {
@@ -202,9 +263,9 @@ impl Searching {
     }
 
     fn answer(&mut self, view: &mut View, enabled: Enabled, out: &mut Vec<u8>) {
-        let uid = self.uid;
+        let (uid, tag) = (self.uid, self.tag.as_str());
         match &mut self.hits {
-            Hits::Search { tag, returns, wants_modseq, found } => {
+            Hits::Search { returns, wants_modseq, found, follow } => {
                 found.sort_unstable();
                 let mut hint = 0;
                 let number = |(found, _): &(Uid, ModSeq)| match uid {
@@ -212,31 +273,48 @@ impl Searching {
                     false => view.sequence_from(&mut hint, *found),
                 };
                 let numbers: Vec<u32> = found.iter().filter_map(number).collect();
-                match returns {
-                    None => {
-                        list(out, "SEARCH", &numbers);
-                        if let Some((_, highest)) =
-                            found.iter().max_by_key(|(_, m)| m).filter(|_| *wants_modseq)
-                        {
-                            modseq(out, *highest, true);
-                        }
-                        out.extend_from_slice(b"\r\n");
+                let Some(returns) = *returns else {
+                    list(out, "SEARCH", &numbers);
+                    if let Some((_, highest)) = found.iter().max_by_key(|(_, m)| m).filter(|_| *wants_modseq)
+                    {
+                        modseq(out, *highest, true);
                     }
-                    Some(returns) => {
-                        if returns.save {
-                            view.saved = saved(returns, found);
-                        }
-                        let shown = *wants_modseq && enabled.condstore;
-                        extended(out, tag, uid, returns, &numbers, found, shown);
+                    out.extend_from_slice(b"\r\n");
+                    return;
+                };
+                if returns.save {
+                    view.saved = chosen(returns, found.iter().map(|(uid, _)| *uid));
+                }
+                // RFC 7162 §3.1.5, RFC 4731 §3.2: of the messages that are told.
+                let highest = chosen(returns, found.iter().map(|(_, modseq)| *modseq)).into_iter().max();
+                let highest = highest.filter(|_| *wants_modseq && enabled.condstore);
+                extended(out, tag, uid, returns, &numbers, highest);
+                if returns.update {
+                    let found = found.iter().map(|(uid, _)| *uid).collect();
+                    match follow.take().filter(|_| view.contexts.has_room()) {
+                        Some(key) => view.contexts.follow(tag.to_owned(), uid, key, found),
+                        None => no_update(out, tag),
                     }
                 }
             }
-            Hits::Sort { keys, found } => {
+            Hits::Sort { returns, keys, found } => {
                 sort::sort(keys, found);
                 let number = |hit: &Sorted| if uid { Some(hit.uid.0) } else { view.sequence(hit.uid) };
                 let numbers: Vec<u32> = found.iter().filter_map(number).collect();
-                list(out, "SORT", &numbers);
-                out.extend_from_slice(b"\r\n");
+                let Some(returns) = *returns else {
+                    list(out, "SORT", &numbers);
+                    out.extend_from_slice(b"\r\n");
+                    return;
+                };
+                if returns.save {
+                    view.saved = chosen(returns, found.iter().map(|hit| hit.uid));
+                    view.saved.sort_unstable();
+                }
+                extended(out, tag, uid, returns, &numbers, None);
+                if returns.update {
+                    // RFC 5267 §4.3.1: each change would have to be told with its place in the order.
+                    no_update(out, tag);
+                }
             }
             Hits::Thread { algorithm, found } => {
                 found.sort_unstable_by_key(|message| message.number);
@@ -247,6 +325,12 @@ impl Searching {
                 }
                 out.extend_from_slice(b"\r\n");
             }
+            Hits::Again(found) => {
+                found.sort_unstable();
+                let (came, left) = view.contexts.settle(tag, &self.uids, found);
+                view.result_changed(out, tag, uid, "REMOVEFROM", &left);
+                view.result_changed(out, tag, uid, "ADDTO", &came);
+            }
         }
     }
 }
@@ -255,11 +339,12 @@ impl Hits {
     fn add(&mut self, row: &Row<'_>, view: &View, hint: &mut usize, uid: bool) {
         match self {
             Hits::Search { found, .. } => found.push((row.uid, row.modseq)),
-            Hits::Sort { keys, found } => found.push(Sorted::new(keys, row)),
+            Hits::Sort { keys, found, .. } => found.push(Sorted::new(keys, row)),
             Hits::Thread { found, .. } => {
                 let number = if uid { Some(row.uid.0) } else { view.sequence_from(hint, row.uid) };
                 found.extend(number.map(|number| sort::threaded(number, row)));
             }
+            Hits::Again(found) => found.push(row.uid),
         }
     }
 }
@@ -291,17 +376,16 @@ fn modseq(out: &mut Vec<u8>, highest: ModSeq, parentheses: bool) {
     }
 }
 
-/// What `$` is to mean (RFC 5182 §2.4): with MIN or MAX alone only these.
-fn saved(returns: &SearchReturn, found: &[(Uid, ModSeq)]) -> Vec<Uid> {
-    let only_ends = (returns.min || returns.max) && !returns.all && !returns.count;
-    let mut uids: Vec<Uid> = found.iter().map(|(uid, _)| *uid).collect();
-    if only_ends {
-        let first = uids.first().copied().filter(|_| returns.min);
-        let last = uids.last().copied().filter(|_| returns.max);
-        uids = first.into_iter().chain(last).collect();
-        uids.dedup();
-    }
-    uids
+/// The results that are told, or that `$` is to mean, of those in order (RFC 5182 §2.4, RFC 9394 §3.2): with MIN, MAX or
+/// PARTIAL and neither ALL nor COUNT, only these.
+fn chosen<T>(returns: SearchReturn, found: impl ExactSizeIterator<Item = T>) -> Vec<T> {
+    let SearchReturn { min, max, all, count, partial, .. } = returns;
+    let everything = all || count || !(min || max || partial.is_some());
+    let last = found.len().saturating_sub(1);
+    let piece = partial.map_or(0..0, |partial| partial.places(found.len()));
+    let told =
+        |place: usize| everything || (min && place == 0) || (max && place == last) || piece.contains(&place);
+    found.enumerate().filter(|(place, _)| told(*place)).map(|(_, result)| result).collect()
 }
 
 /// Appends an ESEARCH response (RFC 9051 §7.3.4); none where only SAVE was asked for (RFC 5182 §2.1).
@@ -309,43 +393,49 @@ fn extended(
     out: &mut Vec<u8>,
     tag: &str,
     uid: bool,
-    returns: &SearchReturn,
+    returns: SearchReturn,
     numbers: &[u32],
-    found: &[(Uid, ModSeq)],
-    wants_modseq: bool,
+    highest: Option<ModSeq>,
 ) {
-    let SearchReturn { min, max, all, count, save } = *returns;
-    if save && !(min || max || all || count) {
+    let SearchReturn { min, max, all, count, save, partial, update: _ } = returns;
+    if save && !(min || max || all || count || partial.is_some()) {
         return;
     }
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    print::string(out, tag.as_bytes());
-    out.extend_from_slice(if uid { b") UID" } else { b")" });
-    if let (Some(first), Some(last)) = (numbers.first(), numbers.last()) {
-        for (name, value) in [(" MIN ", first, min), (" MAX ", last, max)]
-            .into_iter()
-            .filter_map(|(name, value, wanted)| wanted.then_some((name, value)))
-        {
-            out.extend_from_slice(name.as_bytes());
-            print::number(out, u64::from(*value));
-        }
-        if all {
-            out.extend_from_slice(b" ALL ");
-            print::set(out, numbers.iter().copied());
-        }
+    print::begin_esearch(out, tag, uid);
+    let ends = [(" MIN ", numbers.first(), min), (" MAX ", numbers.last(), max)];
+    for (name, number, _) in ends.into_iter().filter(|(_, _, wanted)| *wanted) {
+        let Some(number) = number else { continue };
+        out.extend_from_slice(name.as_bytes());
+        print::number(out, u64::from(*number));
+    }
+    if all && !numbers.is_empty() {
+        out.extend_from_slice(b" ALL ");
+        print::set(out, numbers.iter().copied());
+    }
+    if let Some(partial) = partial {
+        piece(out, partial, numbers);
     }
     if count {
         out.extend_from_slice(b" COUNT ");
         print::number(out, numbers.len() as u64);
     }
-    // RFC 7162 §3.1.5, RFC 4731 §3.2: of the messages that are told.
-    let only_ends = (min || max) && !all && !count;
-    let told = |(place, _): &(usize, &(Uid, ModSeq))| {
-        !only_ends || (min && *place == 0) || (max && *place + 1 == found.len())
-    };
-    let highest = found.iter().enumerate().filter(told).map(|(_, (_, modseq))| *modseq).max();
-    if let Some(highest) = highest.filter(|_| wants_modseq) {
+    if let Some(highest) = highest {
         modseq(out, highest, false);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends ` PARTIAL (range results)` (RFC 9394 §4).
+fn piece(out: &mut Vec<u8>, range: PartialRange, numbers: &[u32]) {
+    let sign = if range.from_end { "-" } else { "" };
+    out.extend_from_slice(format!(" PARTIAL ({sign}{}:{sign}{} ", range.first, range.last).as_bytes());
+    match numbers.get(range.places(numbers.len())) {
+        Some(some) if !some.is_empty() => print::set(out, some.iter().copied()),
+        _ => out.extend_from_slice(b"NIL"),
+    }
+    out.push(b')');
+}
+
+fn no_update(out: &mut Vec<u8>, tag: &str) {
+    print::status(out, None, Status::No, Some(&Code::NoUpdate(tag.to_owned())), "will not notify");
 }

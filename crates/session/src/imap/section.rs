@@ -25,6 +25,8 @@ enum What {
     BinarySize(Vec<u32>),
     /// `BODY`: the structure without extension data.
     Structure,
+    /// `PREVIEW` (RFC 8970)
+    Preview,
 }
 
 /// What is sent of an item, behind its name.
@@ -61,6 +63,7 @@ impl Part {
             FetchItem::Rfc822Header => ("RFC822.HEADER".into(), What::Section(header), None),
             FetchItem::Rfc822Text => ("RFC822.TEXT".into(), What::Section(text), None),
             FetchItem::Body => ("BODY".into(), What::Structure, None),
+            FetchItem::Preview => ("PREVIEW".into(), What::Preview, None),
             FetchItem::BodySection { section, partial, .. } => {
                 (section_label(section, *partial), What::Section(section.clone()), *partial)
             }
@@ -90,6 +93,12 @@ impl Part {
         let tree = message.tree();
         let content = match &self.what {
             What::Structure => Content::Short(mime::describe::body(tree, message).map_err(unreadable)?),
+            What::Preview => {
+                let text = mime::preview(tree, message).map_err(unreadable)?;
+                let mut shown = Vec::new();
+                print::string(&mut shown, text.as_bytes());
+                Content::Short(shown)
+            }
             What::Section(Section { part, text: SectionText::HeaderFields { names, not } }) => {
                 match message_of(tree, part).and_then(|id| tree.get(id)) {
                     None => nil(),

@@ -69,7 +69,7 @@ impl Account {
         }
         out.extend_from_slice(b")] flags that can be kept\r\n");
         let first_unseen = opened.first_unseen.and_then(|uid| opened.uids.binary_search(&uid).ok());
-        if let Some(place) = first_unseen.filter(|_| !self.enabled.rev2) {
+        if let Some(place) = first_unseen.filter(|_| !self.enabled.rev2 && !self.enabled.uid_only) {
             code(out, "UNSEEN", place as u64 + 1, "first unseen message");
         }
         code(out, "UIDVALIDITY", u64::from(status.uid_validity.0), "UIDs are valid");

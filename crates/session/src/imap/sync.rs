@@ -35,6 +35,8 @@ impl Manner {
 pub(super) struct Tell {
     /// Sequence numbers as they were, ascending; sent from the last on, so that each is right when it is sent.
     expunged: Vec<u32>,
+    /// Lines that come first: what leaves the results of searches that are followed, by numbers as they were.
+    left: Vec<u8>,
     vanished: Vec<Uid>,
     exists: Option<Exists>,
     changed: IntoIter<Changed>,
@@ -64,6 +66,7 @@ impl Tell {
         out: &mut Vec<u8>,
         limit: usize,
     ) -> bool {
+        out.append(&mut self.left);
         if !self.vanished.is_empty() {
             out.extend_from_slice(b"* VANISHED ");
             print::uid_set(out, &std::mem::take(&mut self.vanished));
@@ -83,7 +86,11 @@ impl Tell {
                 print::numbered(out, exists.recent, "RECENT");
             }
         }
-        let with = Unsolicited { uid: self.with_uid || enabled.qresync, modseq: enabled.condstore };
+        let with = Unsolicited {
+            uid: self.with_uid || enabled.qresync,
+            modseq: enabled.condstore,
+            uid_only: enabled.uid_only,
+        };
         loop {
             if out.len() >= limit && self.changed.len() > 0 {
                 return false;
@@ -126,6 +133,7 @@ pub(super) fn sync(
     let arrived = changes.changed.partition_point(|entry| known.is_some_and(|last| entry.uid <= last));
     let mut changed = changes.changed;
     let added = view.add(&changed[arrived..]);
+    view.contexts.touch(changed.iter().map(|entry| entry.uid));
     changed.truncate(arrived);
     let is_own = |entry: &Changed| {
         let place = own.binary_search_by_key(&entry.uid, |(uid, _)| *uid);
@@ -140,8 +148,10 @@ pub(super) fn sync(
         }
     }
     if expunges == Expunges::Told {
+        view.tell_left(&mut tell.left);
         let (numbers, uids) = view.drop_gone();
-        match enabled.qresync {
+        // RFC 7162 §3.2.10, RFC 9586 §3.4
+        match enabled.qresync || enabled.uid_only {
             true => tell.vanished = uids,
             false => tell.expunged = numbers,
         }

@@ -2,6 +2,7 @@
 //!
 //! A UID stays in its place until the client was told that it is gone, at a moment when the protocol allows it.
 
+use super::context::Contexts;
 use super::print;
 use base::mailbox::Changed;
 use base::{Flags, Keyword, MailboxId, ModSeq, Uid};
@@ -30,6 +31,8 @@ pub(super) struct View {
     keywords: Vec<Keyword>,
     /// The result of the last search that was to be saved (RFC 5182). Ascending.
     pub(super) saved: Vec<Uid>,
+    /// Searches that are followed.
+    pub(super) contexts: Contexts,
 }
 
 impl View {
@@ -47,6 +50,7 @@ impl View {
             recent: Vec::new(),
             keywords: opened.keywords,
             saved: Vec::new(),
+            contexts: Contexts::default(),
         }
     }
 
@@ -74,6 +78,11 @@ impl View {
     pub(super) fn sequence(&self, uid: Uid) -> Option<u32> {
         let mut hint = usize::MAX;
         self.sequence_from(&mut hint, uid)
+    }
+
+    /// Those messages that are gone without the client knowing, ascending.
+    pub(super) fn gone(&self) -> &[Uid] {
+        &self.gone
     }
 
     /// Whether any message is gone without the client knowing.

@@ -28,13 +28,22 @@ pub struct Connection {
     pub closed: bool,
     /// The most that one run gave.
     pub largest_run: usize,
+    /// How long a run seems to take.
+    pub run_time: Duration,
 }
 
 impl Connection {
     pub fn new(config: Arc<Config>, store: &FakeMailstore) -> Self {
         let now = Instant::now();
         let session = Session::new(config, None, now);
-        Connection { session, store: store.clone(), now, closed: false, largest_run: 0 }
+        Connection {
+            session,
+            store: store.clone(),
+            now,
+            closed: false,
+            largest_run: 0,
+            run_time: Duration::ZERO,
+        }
     }
 
     /// Gives octets, `at_once` of them at a time, and returns the answer.
@@ -88,6 +97,7 @@ impl Connection {
                 }
                 Action::ProofFailed { .. } => Input::LoginFailed(LoginFailure::Refused),
                 Action::StartTls => Input::TlsUp(ChannelBinding::default()),
+                Action::LoggedOut => continue,
                 Action::Run => {
                     loop {
                         let mut given = Vec::new();
@@ -97,6 +107,8 @@ impl Connection {
                         if progress == Progress::Done {
                             break;
                         }
+                        self.now += self.run_time;
+                        self.session.feed(self.now, Input::Tick);
                     }
                     Input::RunDone
                 }

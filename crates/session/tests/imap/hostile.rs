@@ -4,7 +4,7 @@ use crate::driver::{Connection, config};
 use session::imap::{Input, Progress, RUN_OCTETS, Session};
 use session::mail_session::MailSession;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use testkit::mailstore::FakeMailstore;
 
 fn logged_in(store: &FakeMailstore) -> Connection {
@@ -103,6 +103,12 @@ fn noise_is_survived() {
         b"LOGIN alice secret\r\n",
         b"AUTHENTICATE PLAIN ",
         b"ENABLE QRESYNC",
+        b"ENABLE UIDONLY",
+        b"SEARCH RETURN (UPDATE PARTIAL -1:-2) ",
+        b"CANCELUPDATE \"a\"",
+        b"PREVIEW (LAZY)",
+        b"LANGUAGE ",
+        b"UNAUTHENTICATE\r\n",
         b"(QRESYNC (1 1 1:9 (1 1)))",
         b"\r\na ",
     ];
@@ -267,6 +273,53 @@ fn a_search_of_many_sets_is_exact() {
     ask(&mut connection, "i UID SEARCH RETURN (SAVE) 2:3");
     let answer = ask(&mut connection, &format!("j UID SEARCH {}", many("$")));
     assert!(answer.contains("* SEARCH 3 5\r\n"), "{answer}");
+}
+
+/// RFC 9585 §4: a client that waits long hears how far it is.
+#[test]
+fn a_long_search_tells_how_far_it_is() {
+    let store = FakeMailstore::new();
+    for _ in 0..200 {
+        store.deliver("INBOX", b"Subject: x\r\n\r\ny", base::Flags::default(), None);
+    }
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    connection.run_time = Duration::from_secs(6);
+    let answer = ask(&mut connection, "c SEARCH BODY y");
+    let told: Vec<&str> = answer.lines().filter(|line| line.contains("INPROGRESS")).collect();
+    // It opens 32 messages at a time, in two runs.
+    assert_eq!(told.first(), Some(&"* OK [INPROGRESS (\"c\" 64 200)] still searching"), "{answer}");
+    assert_eq!(told.len(), 5, "{answer}");
+    assert!(answer.ends_with("c OK SEARCH completed\r\n"));
+    connection.run_time = Duration::ZERO;
+    let answer = ask(&mut connection, "d SEARCH BODY y");
+    assert!(!answer.contains("INPROGRESS"), "{answer}");
+}
+
+/// A connection has only so many searches followed, and none with keys that are large to keep.
+#[test]
+fn followed_searches_are_bounded() {
+    let store = FakeMailstore::new();
+    for _ in 0..4000 {
+        store.deliver("INBOX", b"Subject: x\r\n\r\ny", base::Flags::default(), None);
+    }
+    let mut connection = logged_in(&store);
+    ask(&mut connection, "b SELECT INBOX");
+    let odd: Vec<String> = (1..=2001).map(|n| (2 * n - 1).to_string()).collect();
+    let answer = ask(&mut connection, &format!("c UID SEARCH RETURN (UPDATE COUNT) UID {}", odd.join(",")));
+    assert!(answer.contains("UID COUNT 2000\r\n* NO [NOUPDATE \"c\"]"), "{answer}");
+    for number in 0..12 {
+        let answer = ask(&mut connection, &format!("d{number} SEARCH RETURN (UPDATE COUNT) BODY y"));
+        assert_eq!(answer.contains("NOUPDATE"), number >= 10, "{answer}");
+        assert!(answer.contains("COUNT 4000"), "{answer}");
+    }
+    // Each is tested over many messages, piece by piece.
+    connection.largest_run = 0;
+    let answer = ask(&mut connection, "e STORE 1:4000 +FLAGS.SILENT (\\Deleted)");
+    assert!(answer.ends_with("e OK STORE completed\r\n"), "{answer}");
+    let answer = ask(&mut connection, "f EXPUNGE");
+    assert_eq!(answer.matches("REMOVEFROM (0 1:4000)").count(), 10);
+    assert!(connection.largest_run < RUN_OCTETS + 10_000, "{}", connection.largest_run);
 }
 
 /// A thread as long as a hostile mailbox likes: no overflow, no endless walk.

@@ -66,6 +66,10 @@ pub enum CommandBody {
         /// With what.
         password: Secret,
     },
+    /// RFC 5255 §3.2: language ranges, the best liked first; none to ask which there are.
+    Language(Vec<String>),
+    /// RFC 8437
+    Unauthenticate,
     /// RFC 9051 §6.3.1; extensions that we don't know are left out.
     Enable(Vec<Extension>),
     /// RFC 9051 §6.3.2, §6.3.3
@@ -115,6 +119,8 @@ pub enum CommandBody {
     Expunge(Option<SequenceSet>),
     /// RFC 9051 §6.4.4
     Search(Search),
+    /// RFC 5267 §4.3.5: the tags of searches that are no longer to be followed.
+    CancelUpdate(Vec<String>),
     /// RFC 5256 §3
     Sort(Sort),
     /// RFC 5256 §3
@@ -140,6 +146,24 @@ pub enum CommandBody {
     },
 }
 
+impl CommandBody {
+    /// Whether message numbers stand anywhere in it: after ENABLE UIDONLY none may (RFC 9586 §3).
+    pub fn has_numbers(&self) -> bool {
+        match self {
+            CommandBody::Fetch(fetch) => !fetch.uid,
+            CommandBody::Store(store) => !store.uid,
+            CommandBody::Copy(transfer) | CommandBody::Move(transfer) => !transfer.uid,
+            CommandBody::Search(search) => !search.uid || search.key.has_numbers(),
+            CommandBody::Sort(sort) => !sort.uid || sort.key.has_numbers(),
+            CommandBody::Thread(thread) => !thread.uid || thread.key.has_numbers(),
+            CommandBody::Select(select) => {
+                select.qresync.as_ref().is_some_and(|known| known.known_numbers.is_some())
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What ENABLE can turn on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extension {
@@ -151,6 +175,8 @@ pub enum Extension {
     Qresync,
     /// RFC 6855 §3
     Utf8Accept,
+    /// RFC 9586
+    UidOnly,
 }
 
 /// SELECT and EXAMINE.
@@ -286,7 +312,8 @@ pub struct Search {
     pub key: SearchKey,
 }
 
-/// SEARCH return options (RFC 4731 §3.1, RFC 5182). `RETURN ()` sets `all`.
+/// SEARCH and SORT return options (RFC 4731 §3.1, RFC 5182, RFC 5267 §4, RFC 9394). `RETURN ()` sets `all`. CONTEXT is
+/// only a hint, and left out.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SearchReturn {
     /// The lowest number.
@@ -299,6 +326,32 @@ pub struct SearchReturn {
     pub count: bool,
     /// Keep the result for `$`.
     pub save: bool,
+    /// Only a piece of the result; never with `all`.
+    pub partial: Option<PartialRange>,
+    /// Tell of changes of the result from now on.
+    pub update: bool,
+}
+
+/// A piece of a result (RFC 9394 §3.1): the results from `first` to `last`, counted from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PartialRange {
+    /// The first, at least 1.
+    pub first: u32,
+    /// The last, not below the first.
+    pub last: u32,
+    /// Counted from the end: the last result is 1.
+    pub from_end: bool,
+}
+
+impl PartialRange {
+    /// The places, counted from 0, that are meant of `count` results in order.
+    pub fn places(self, count: usize) -> std::ops::Range<usize> {
+        let (first, last) = (self.first as usize, self.last as usize);
+        match self.from_end {
+            false => (first - 1).min(count)..last.min(count),
+            true => count.saturating_sub(last)..count.saturating_sub(first - 1),
+        }
+    }
 }
 
 /// What to look for (RFC 9051 §6.4.4). Texts are decoded from the command's charset. Days are the time of their
@@ -375,11 +428,26 @@ pub enum SearchKey {
     ThreadId(Option<ThreadId>),
 }
 
+impl SearchKey {
+    /// Whether message numbers stand in it; the saved result (`$`) is none.
+    fn has_numbers(&self) -> bool {
+        match self {
+            SearchKey::Sequence(set) => *set != SequenceSet::Saved,
+            SearchKey::And(keys) => keys.iter().any(SearchKey::has_numbers),
+            SearchKey::Or(one, other) => one.has_numbers() || other.has_numbers(),
+            SearchKey::Not(key) => key.has_numbers(),
+            _ => false,
+        }
+    }
+}
+
 /// SORT.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sort {
     /// Whether the answer is in UIDs.
     pub uid: bool,
+    /// What to return; `None` where the client left `RETURN` out (RFC 5267 §3).
+    pub returns: Option<SearchReturn>,
     /// By what, most important first.
     pub keys: Vec<SortKey>,
     /// Which messages.
@@ -451,6 +519,8 @@ pub struct Fetch {
     pub changed_since: Option<u64>,
     /// UIDs that are gone too (RFC 7162 §3.2.6); only with `uid` and `changed_since`.
     pub vanished: bool,
+    /// Only a piece of the messages of `set` (RFC 9394 §3.3); only with `uid`.
+    pub partial: Option<PartialRange>,
 }
 
 /// What FETCH tells of a message.
@@ -507,6 +577,8 @@ pub enum FetchItem {
     ThreadId,
     /// `SAVEDATE` (RFC 8514)
     SaveDate,
+    /// `PREVIEW` (RFC 8970). LAZY makes no difference: a preview is quickly made.
+    Preview,
 }
 
 impl FetchItem {

@@ -63,6 +63,8 @@ pub enum Code {
     HasChildren,
     /// The mailbox's last change (RFC 7162 §3.1.2.1).
     HighestModSeq(ModSeq),
+    /// How far the command of this tag has come, and how far it is to go (RFC 9585).
+    InProgress(String, u32, u32),
     /// Another session holds it.
     InUse,
     /// A limit was reached.
@@ -75,6 +77,8 @@ pub enum Code {
     NoModSeq,
     /// Not permitted.
     NoPerm,
+    /// The search of this tag is not followed (RFC 5267 §4.3.1).
+    NoUpdate(String),
     /// No such mailbox.
     NonExistent,
     /// The saved result is empty now (RFC 5182).
@@ -99,6 +103,8 @@ pub enum Code {
     TryCreate,
     /// The next UID.
     UidNext(Uid),
+    /// The client may only use UIDs (RFC 9586 §3).
+    UidRequired,
     /// What UIDs belong to.
     UidValidity(UidValidity),
     /// Can't be done now.
@@ -138,6 +144,17 @@ impl Code {
                 print::object_id(out, b'F', id.0);
                 out.push(b')');
             }
+            Code::InProgress(tag, done, all) => {
+                out.extend_from_slice(b" (");
+                print::string(out, tag.as_bytes());
+                after_space(out, u64::from(*done));
+                after_space(out, u64::from(*all));
+                out.push(b')');
+            }
+            Code::NoUpdate(tag) => {
+                out.push(b' ');
+                print::string(out, tag.as_bytes());
+            }
             Code::Modified(numbers) => {
                 out.push(b' ');
                 print::set(out, numbers.iter().copied());
@@ -172,12 +189,14 @@ impl Code {
             Code::ExpungeIssued => "EXPUNGEISSUED",
             Code::HasChildren => "HASCHILDREN",
             Code::HighestModSeq(_) => "HIGHESTMODSEQ",
+            Code::InProgress(..) => "INPROGRESS",
             Code::InUse => "INUSE",
             Code::Limit => "LIMIT",
             Code::MailboxId(_) => "MAILBOXID",
             Code::Modified(_) => "MODIFIED",
             Code::NoModSeq => "NOMODSEQ",
             Code::NoPerm => "NOPERM",
+            Code::NoUpdate(_) => "NOUPDATE",
             Code::NonExistent => "NONEXISTENT",
             Code::NotSaved => "NOTSAVED",
             Code::OverQuota => "OVERQUOTA",
@@ -190,6 +209,7 @@ impl Code {
             Code::TooBig => "TOOBIG",
             Code::TryCreate => "TRYCREATE",
             Code::UidNext(_) => "UIDNEXT",
+            Code::UidRequired => "UIDREQUIRED",
             Code::UidValidity(_) => "UIDVALIDITY",
             Code::Unavailable => "UNAVAILABLE",
             Code::UnknownCte => "UNKNOWN-CTE",

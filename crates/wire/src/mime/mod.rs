@@ -30,7 +30,7 @@ pub use parameter::{ContentType, Disposition, Parameter};
 pub use parser::Parser;
 pub use reading::{Alternative, Reading};
 pub use seven_bit::seven_bit;
-pub use text::{SEARCH_TEXT_OCTETS, header_text, html_text, search_text};
+pub use text::{PREVIEW_CHARACTERS, SEARCH_TEXT_OCTETS, header_text, html_text, preview, search_text};
 pub use transfer::{Decoder, Encoding};
 pub use tree::{Field, Kind, Note, NoteKind, Part, PartId, Tree};
 

@@ -1,13 +1,22 @@
 //! The text of a message, for searching and indexing.
 
 use super::transfer::{Decoder, Encoding};
-use super::tree::{Kind, PartId, Tree, for_each_chunk};
+use super::tree::{Kind, Part, PartId, Tree, for_each_chunk};
 use super::{charset, header, word};
 use base::Octets;
 use std::io;
 
 /// Octets of text that [`search_text`] gives at most.
 pub const SEARCH_TEXT_OCTETS: usize = 32 * 1024 * 1024;
+
+/// Characters of a [`preview`] (RFC 8970 §3.2 allows 256 and advises 200).
+pub const PREVIEW_CHARACTERS: usize = 200;
+
+/// Octets of a part that a preview is taken from: enough for the style sheets that stand before the words.
+const PREVIEW_OCTETS: usize = 64 * 1024;
+
+/// Parts that are looked at for a preview.
+const PREVIEW_PARTS: usize = 5;
 
 /// The text that SEARCH BODY looks into: that of all text parts, decoded, tags taken off HTML, and the decoded
 /// headers of embedded messages. Parts are separated by a line end. At most [`SEARCH_TEXT_OCTETS`].
@@ -26,26 +35,56 @@ pub fn search_text(tree: &Tree, raw: &dyn Octets) -> io::Result<String> {
             raw.read(part.header(), &mut octets)?;
             push_bounded(&mut out, &header_text(&octets));
         }
-        // A multipart that could not be taken apart is shown as text.
-        let shown = part.content_type.kind == "text" || part.content_type.kind == "multipart";
-        if part.kind != Kind::Leaf || !shown {
-            continue;
-        }
-        octets.clear();
-        let mut decoder =
-            Decoder::new(if part.content_type.kind == "text" { part.encoding } else { Encoding::Identity });
-        for_each_chunk(raw, part.body(), |chunk| {
-            decoder.push(chunk, &mut octets);
-            octets.len() < SEARCH_TEXT_OCTETS
-        })?;
-        decoder.finish(&mut octets);
-        let text = charset::to_utf8(part.content_type.get("charset"), &octets);
-        match part.content_type.is("text", "html") {
-            true => push_bounded(&mut out, &html_text(&text)),
-            false => push_bounded(&mut out, &text),
+        if is_text(part) {
+            push_bounded(&mut out, &shown(part, raw, SEARCH_TEXT_OCTETS)?);
         }
     }
     Ok(out)
+}
+
+/// The beginning of what a message says, on one line (RFC 8970 §5): the first text part that has any words in it,
+/// tags taken off HTML. At most [`PREVIEW_CHARACTERS`]; empty where there is none.
+///
+/// # Errors
+/// Those of reading `raw`, the message's octets.
+pub fn preview(tree: &Tree, raw: &dyn Octets) -> io::Result<String> {
+    for (_, part) in
+        tree.iter().filter(|(_, part)| is_text(part) && !part.is_attachment()).take(PREVIEW_PARTS)
+    {
+        let text = shown(part, raw, PREVIEW_OCTETS)?;
+        let mut out = String::new();
+        // A cut end may leave half a character behind.
+        for word in text.split(|c: char| c.is_whitespace() || c.is_control() || c == '\u{fffd}') {
+            if !word.is_empty() && !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+        if !out.is_empty() {
+            return Ok(out.chars().take(PREVIEW_CHARACTERS).collect());
+        }
+    }
+    Ok(String::new())
+}
+
+/// Whether a part is shown as text: one of type text, or a multipart that could not be taken apart.
+fn is_text(part: &Part) -> bool {
+    part.kind == Kind::Leaf && (part.content_type.kind == "text" || part.content_type.kind == "multipart")
+}
+
+/// A text part's text, of about the first `most` octets, tags taken off HTML.
+fn shown(part: &Part, raw: &dyn Octets, most: usize) -> io::Result<String> {
+    let mut octets = Vec::new();
+    let mut decoder =
+        Decoder::new(if part.content_type.kind == "text" { part.encoding } else { Encoding::Identity });
+    for_each_chunk(raw, part.body(), |chunk| {
+        decoder.push(chunk, &mut octets);
+        octets.len() < most
+    })?;
+    decoder.finish(&mut octets);
+    octets.truncate(most);
+    let text = charset::to_utf8(part.content_type.get("charset"), &octets);
+    Ok(if part.content_type.is("text", "html") { html_text(&text) } else { text })
 }
 
 /// A header as text: a line a field, unfolded, encoded words undone. What SEARCH TEXT looks into besides the body.

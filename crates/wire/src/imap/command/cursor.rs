@@ -61,6 +61,14 @@ impl<'a> Cursor<'a> {
         self.expect(b' ', "a space is missing")
     }
 
+    /// Takes a text, if it is the next, in any case.
+    pub(super) fn eat_text(&mut self, text: &str) -> bool {
+        let next = self.rest.split_at_checked(text.len());
+        let rest = next.filter(|(next, _)| next.eq_ignore_ascii_case(text.as_bytes())).map(|(_, rest)| rest);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
     /// Takes a word and the space or end behind it, if it is the next, in any case.
     pub(super) fn eat_word(&mut self, word: &str) -> bool {
         let is_next =

@@ -2,6 +2,7 @@
 
 use super::cursor::{Cursor, Fault, Parsed};
 use super::parse::Parser;
+use super::search::partial_range;
 use super::{Fetch, FetchItem, MAX_FETCH_ITEMS, MAX_PART_DEPTH, Partial, Section, SectionText};
 
 pub(super) fn fetch(parser: &mut Parser<'_>, uid: bool) -> Parsed<Fetch> {
@@ -22,14 +23,18 @@ pub(super) fn fetch(parser: &mut Parser<'_>, uid: bool) -> Parsed<Fetch> {
             None => items.push(item(cursor)?),
         },
     }
-    let mut fetch = Fetch { uid, set, items, changed_since: None, vanished: false };
+    let mut fetch = Fetch { uid, set, items, changed_since: None, vanished: false, partial: None };
     if !cursor.at_end() {
         cursor.space()?;
-        cursor.list1(2, |cursor| modifier(cursor, &mut fetch))?;
+        cursor.list1(3, |cursor| modifier(cursor, &mut fetch))?;
     }
     // RFC 7162 §3.2.6
     if fetch.vanished && !(uid && fetch.changed_since.is_some()) {
         return Err(Fault::bad("VANISHED needs UID FETCH and CHANGEDSINCE"));
+    }
+    // RFC 9394 §3.3
+    if fetch.partial.is_some() && !uid {
+        return Err(Fault::bad("PARTIAL needs UID FETCH"));
     }
     Ok(fetch)
 }
@@ -48,6 +53,10 @@ fn modifier(cursor: &mut Cursor<'_>, fetch: &mut Fetch) -> Parsed<()> {
             fetch.changed_since = Some(cursor.number64()?);
         }
         "VANISHED" => fetch.vanished = true,
+        "PARTIAL" if fetch.partial.is_none() => {
+            cursor.space()?;
+            fetch.partial = Some(partial_range(cursor)?);
+        }
         _ => return Err(Fault::bad("unknown modifier of FETCH")),
     }
     Ok(())
@@ -71,6 +80,11 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
         ("EMAILID", false) => FetchItem::EmailId,
         ("THREADID", false) => FetchItem::ThreadId,
         ("SAVEDATE", false) => FetchItem::SaveDate,
+        ("PREVIEW", false) => {
+            // RFC 8970 §3.1
+            cursor.eat_text(" (LAZY)");
+            FetchItem::Preview
+        }
         ("BODY" | "BODY.PEEK", true) => FetchItem::BodySection {
             section: section(cursor)?,
             peek: name.ends_with("PEEK"),

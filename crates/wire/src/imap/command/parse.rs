@@ -128,6 +128,8 @@ impl<'a> Parser<'a> {
             "CLOSE" => CommandBody::Close,
             "UNSELECT" => CommandBody::Unselect,
             "EXPUNGE" => CommandBody::Expunge(None),
+            "UNAUTHENTICATE" => CommandBody::Unauthenticate,
+            "LANGUAGE" if self.cursor.at_end() => CommandBody::Language(Vec::new()),
             _ => {
                 self.cursor.space()?;
                 self.with_arguments(&word)?
@@ -143,6 +145,8 @@ impl<'a> Parser<'a> {
             "AUTHENTICATE" => self.authenticate(),
             "LOGIN" => self.login(),
             "ENABLE" => self.enable(),
+            "LANGUAGE" => Ok(CommandBody::Language(self.texts(Cursor::astring_text)?)),
+            "CANCELUPDATE" => Ok(CommandBody::CancelUpdate(self.texts(|cursor| utf8(cursor.string()?))?)),
             "SELECT" => self.select(false),
             "EXAMINE" => self.select(true),
             "CREATE" => self.create(),
@@ -246,6 +250,7 @@ impl<'a> Parser<'a> {
                 "CONDSTORE" => Some(Extension::Condstore),
                 "QRESYNC" => Some(Extension::Qresync),
                 "UTF8=ACCEPT" => Some(Extension::Utf8Accept),
+                "UIDONLY" => Some(Extension::UidOnly),
                 _ => None,
             };
             extensions.extend(known.filter(|extension| !extensions.contains(extension)));
@@ -255,6 +260,19 @@ impl<'a> Parser<'a> {
             self.cursor.space()?;
         }
         Err(Fault::bad("too many capabilities"))
+    }
+
+    /// At least one text, up to the command's end.
+    fn texts(&mut self, text: impl Fn(&mut Cursor<'a>) -> Parsed<String>) -> Parsed<Vec<String>> {
+        let mut texts = vec![text(&mut self.cursor)?];
+        while !self.cursor.at_end() {
+            if texts.len() >= MAX_OPTIONS {
+                return Err(Fault::bad("too many arguments"));
+            }
+            self.cursor.space()?;
+            texts.push(text(&mut self.cursor)?);
+        }
+        Ok(texts)
     }
 
     fn select(&mut self, read_only: bool) -> Parsed<CommandBody> {

@@ -3,8 +3,8 @@
 use super::cursor::{Cursor, Fault, Parsed, is_atom_char};
 use super::parse::{Parser, date, keyword, sequence_set};
 use super::{
-    MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, Search, SearchKey, SearchReturn, Sort, SortBy, SortKey, Thread,
-    ThreadAlgorithm,
+    MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, PartialRange, Search, SearchKey, SearchReturn, Sort, SortBy, SortKey,
+    Thread, ThreadAlgorithm,
 };
 use crate::imap::response::Code;
 use base::{Flag, MailId, ThreadId, Timestamp};
@@ -16,12 +16,7 @@ const MAX_SORT_KEYS: usize = 20;
 
 pub(super) fn search(parser: &mut Parser<'_>, uid: bool) -> Parsed<Search> {
     let cursor = &mut parser.cursor;
-    let mut returns = None;
-    if cursor.eat_word("RETURN") {
-        cursor.space()?;
-        returns = Some(search_return(cursor)?);
-        cursor.space()?;
-    }
+    let returns = returns(cursor)?;
     let mut charset = UTF_8;
     if cursor.eat_word("CHARSET") {
         cursor.space()?;
@@ -33,11 +28,12 @@ pub(super) fn search(parser: &mut Parser<'_>, uid: bool) -> Parsed<Search> {
 
 pub(super) fn sort(parser: &mut Parser<'_>, uid: bool) -> Parsed<Sort> {
     let cursor = &mut parser.cursor;
+    let returns = returns(cursor)?;
     let keys = cursor.list1(MAX_SORT_KEYS, sort_key)?;
     cursor.space()?;
     let charset = charset(cursor)?;
     cursor.space()?;
-    Ok(Sort { uid, keys, key: Keys::new(charset).program(cursor)? })
+    Ok(Sort { uid, returns, keys, key: Keys::new(charset).program(cursor)? })
 }
 
 pub(super) fn thread(parser: &mut Parser<'_>, uid: bool) -> Parsed<Thread> {
@@ -53,22 +49,62 @@ pub(super) fn thread(parser: &mut Parser<'_>, uid: bool) -> Parsed<Thread> {
     Ok(Thread { uid, algorithm, key: Keys::new(charset).program(cursor)? })
 }
 
+/// `RETURN` with its options and the space behind, if it is the next.
+fn returns(cursor: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
+    if !cursor.eat_word("RETURN") {
+        return Ok(None);
+    }
+    cursor.space()?;
+    let returns = search_return(cursor)?;
+    cursor.space()?;
+    Ok(Some(returns))
+}
+
 fn search_return(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     let mut returns = SearchReturn::default();
+    // Options that ask for something in the answer.
+    let mut asked = 0;
     let options = cursor.list(10, |cursor| {
+        asked += 1;
         match cursor.word("an option is missing")?.as_str() {
             "MIN" => returns.min = true,
             "MAX" => returns.max = true,
             "ALL" => returns.all = true,
             "COUNT" => returns.count = true,
             "SAVE" => returns.save = true,
+            "PARTIAL" if returns.partial.is_none() => {
+                cursor.space()?;
+                returns.partial = Some(partial_range(cursor)?);
+            }
+            "UPDATE" => {
+                returns.update = true;
+                asked -= 1;
+            }
+            // RFC 5267 §4.2
+            "CONTEXT" => asked -= 1,
             _ => return Err(Fault::bad("unknown return option of SEARCH")),
         }
         Ok(())
     })?;
-    // RFC 9051 §6.4.4: `()` means ALL.
-    returns.all |= options.is_empty();
+    // RFC 9394 §3.1
+    if returns.all && returns.partial.is_some() {
+        return Err(Fault::bad("ALL and PARTIAL exclude each other"));
+    }
+    // RFC 9051 §6.4.4: `()` means ALL; what asks for no answer by itself changes nothing in that.
+    returns.all |= options.is_empty() || asked == 0;
     Ok(returns)
+}
+
+/// `partial-range` (RFC 9394 §4)
+pub(super) fn partial_range(cursor: &mut Cursor<'_>) -> Parsed<PartialRange> {
+    let from_end = cursor.eat(b'-');
+    let one = cursor.nz_number()?;
+    cursor.expect(b':', "a range is missing")?;
+    if cursor.eat(b'-') != from_end {
+        return Err(Fault::bad("a range has one direction"));
+    }
+    let other = cursor.nz_number()?;
+    Ok(PartialRange { first: one.min(other), last: one.max(other), from_end })
 }
 
 fn sort_key(cursor: &mut Cursor<'_>) -> Parsed<SortKey> {

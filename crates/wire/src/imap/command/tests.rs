@@ -604,7 +604,7 @@ fn search_keys() {
         "CHARSET UTF-8",
         "RETURN (FOO) ALL",
         "RETURN ALL",
-        "RETURN (PARTIAL 1:2) ALL",
+        "RETURN (PARTIAL) ALL",
         "\u{e9}",
         "TEXT \"a\0\"",
     ] {
@@ -622,11 +622,82 @@ fn search_returns() {
         ("(ALL)", SearchReturn { all: true, ..none }),
         ("(min MAX COUNT)", SearchReturn { min: true, max: true, count: true, ..none }),
         ("(SAVE)", SearchReturn { save: true, ..none }),
+        // RFC 5267 §4.3, §4.4, RFC 9394 §3.1
+        ("(UPDATE COUNT)", SearchReturn { update: true, count: true, ..none }),
+        ("(UPDATE)", SearchReturn { update: true, all: true, ..none }),
+        ("(CONTEXT)", SearchReturn { all: true, ..none }),
+        ("(CONTEXT COUNT)", SearchReturn { count: true, ..none }),
+        ("(PARTIAL 23500:24000)", SearchReturn { partial: partial(23500, 24000, false), ..none }),
+        ("(partial 500:400 min)", SearchReturn { partial: partial(400, 500, false), min: true, ..none }),
+        ("(PARTIAL -1:-100)", SearchReturn { partial: partial(1, 100, true), ..none }),
     ] {
         let expected = Search { uid: true, returns: Some(expected), key: SearchKey::All };
         check(&format!("UID SEARCH RETURN {options} ALL"), CommandBody::Search(expected.clone()));
         check(&format!("UID SEARCH RETURN {options} CHARSET UTF-8 ALL"), CommandBody::Search(expected));
     }
+}
+
+fn partial(first: u32, last: u32, from_end: bool) -> Option<PartialRange> {
+    Some(PartialRange { first, last, from_end })
+}
+
+#[test]
+fn partial_ranges() {
+    for range in ["1", "1:*", "*:1", "0:1", "-1:2", "1:-2", "-1", ":", "1:2:3"] {
+        check_bad(&format!("SEARCH RETURN (PARTIAL {range}) ALL"));
+        check_bad(&format!("SORT RETURN (PARTIAL {range}) (ARRIVAL) UTF-8 ALL"));
+        check_bad(&format!("UID FETCH 1 FLAGS (PARTIAL {range})"));
+    }
+    check_bad("SEARCH RETURN (ALL PARTIAL 1:2) ALL");
+    check_bad("SEARCH RETURN (PARTIAL 1:2 PARTIAL 3:4) ALL");
+    check_bad("FETCH 1 FLAGS (PARTIAL 1:2)");
+    for (range, count, expected) in [
+        (partial(1, 500, false), 3, 0..3),
+        (partial(2, 3, false), 3, 1..3),
+        (partial(4, 9, false), 3, 3..3),
+        (partial(1, 2, true), 3, 1..3),
+        (partial(3, 9, true), 3, 0..1),
+        (partial(4, 9, true), 3, 0..0),
+        (partial(1, u32::MAX, true), 0, 0..0),
+    ] {
+        assert_eq!(range.map(|range| range.places(count)), Some(expected), "{range:?} of {count}");
+    }
+}
+
+/// RFC 9586 §3
+#[test]
+fn message_numbers() {
+    for (text, numbers) in [
+        ("FETCH 1 FLAGS", true),
+        ("UID FETCH 1:* FLAGS", false),
+        ("STORE 1 FLAGS ()", true),
+        ("UID STORE 1 FLAGS ()", false),
+        ("COPY 1 x", true),
+        ("UID MOVE $ x", false),
+        ("SEARCH ALL", true),
+        ("UID SEARCH OR NOT (1 ALL) ALL", true),
+        ("UID SEARCH $ UID 1:*", false),
+        ("UID SORT (DATE) UTF-8 2", true),
+        ("UID THREAD REFERENCES UTF-8 ALL", false),
+        ("SELECT x (QRESYNC (1 2 1:3))", false),
+        ("SELECT x (QRESYNC (1 2 1:3 (1 1)))", true),
+        ("NOOP", false),
+    ] {
+        assert_eq!(body(text, false).expect(text).has_numbers(), numbers, "{text}");
+    }
+}
+
+#[test]
+fn languages_and_contexts() {
+    let texts = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
+    check("LANGUAGE", CommandBody::Language(Vec::new()));
+    check("LANGUAGE FR-CA \"EN\" \"*\"", CommandBody::Language(texts(&["FR-CA", "EN", "*"])));
+    check("UNAUTHENTICATE", CommandBody::Unauthenticate);
+    check("CANCELUPDATE \"B01\" \"B02\"", CommandBody::CancelUpdate(texts(&["B01", "B02"])));
+    for text in ["UNAUTHENTICATE x", "CANCELUPDATE", "CANCELUPDATE B01", "CANCELUPDATE ()", "LANGUAGE (DE)"] {
+        check_bad(text);
+    }
+    check_bad(&format!("LANGUAGE {}", "de ".repeat(101)));
 }
 
 #[test]
@@ -659,6 +730,7 @@ fn sort_and_thread() {
         "SORT (SUBJECT REVERSE DATE) UTF-8 ALL",
         CommandBody::Sort(Sort {
             uid: false,
+            returns: None,
             keys: vec![by(SortBy::Subject, false), by(SortBy::Date, true)],
             key: SearchKey::All,
         }),
@@ -667,6 +739,7 @@ fn sort_and_thread() {
         "uid sort (arrival cc from size to displayfrom reverse displayto) us-ascii text \"x\"",
         CommandBody::Sort(Sort {
             uid: true,
+            returns: None,
             keys: vec![
                 by(SortBy::Arrival, false),
                 by(SortBy::Cc, false),
@@ -713,7 +786,14 @@ fn sort_and_thread() {
 fn fetch() {
     use FetchItem::{Body, Envelope, Flags, InternalDate, Rfc822Size, Uid};
     let one = |text: &str, items: Vec<FetchItem>| {
-        let fetch = Fetch { uid: false, set: set(&[(1, 1)]), items, changed_since: None, vanished: false };
+        let fetch = Fetch {
+            uid: false,
+            set: set(&[(1, 1)]),
+            items,
+            changed_since: None,
+            vanished: false,
+            partial: None,
+        };
         check(&format!("FETCH 1 {text}"), CommandBody::Fetch(fetch));
     };
     let section =
@@ -745,6 +825,10 @@ fn fetch() {
         "(MODSEQ EMAILID THREADID SAVEDATE)",
         vec![FetchItem::ModSeq, FetchItem::EmailId, FetchItem::ThreadId, FetchItem::SaveDate],
     );
+    // RFC 8970 §3
+    one("PREVIEW", vec![FetchItem::Preview]);
+    one("preview (lazy)", vec![FetchItem::Preview]);
+    one("(RFC822.SIZE PREVIEW (LAZY) UID)", vec![Rfc822Size, FetchItem::Preview, Uid]);
     one("BODY[]", vec![section(&[], SectionText::All, false, None)]);
     one("body.peek[]<0.4000000000>", vec![section(&[], SectionText::All, true, Some((0, 4_000_000_000)))]);
     one("BODY[HEADER]", vec![section(&[], SectionText::Header, false, None)]);
@@ -800,6 +884,8 @@ fn fetch() {
         "BINARY[1.]",
         "BINARY.SIZE[1]<0.1>",
         "FLAGS[]",
+        "PREVIEW (FOO)",
+        "PREVIEW ()",
         "BODY[4294967296]",
     ] {
         check_bad(&format!("FETCH 1 {text}"));
@@ -816,8 +902,19 @@ fn fetch() {
 fn fetch_modifiers() {
     let fetch = |uid: bool, changed_since: u64, vanished: bool| {
         let (set, items) = (set(&[(1, 0)]), vec![FetchItem::Flags]);
-        CommandBody::Fetch(Fetch { uid, set, items, changed_since: Some(changed_since), vanished })
+        let changed_since = Some(changed_since);
+        CommandBody::Fetch(Fetch { uid, set, items, changed_since, vanished, partial: None })
     };
+    // RFC 9394 §3.3, §3.4
+    for (modifiers, range, changed_since) in [
+        ("(PARTIAL -1:-3)", partial(1, 3, true), None),
+        ("(PARTIAL 1:30 CHANGEDSINCE 98305)", partial(1, 30, false), Some(98305)),
+        ("(CHANGEDSINCE 98305 PARTIAL -1:-30)", partial(1, 30, true), Some(98305)),
+    ] {
+        let (set, items) = (set(&[(25900, 26600)]), vec![FetchItem::Uid]);
+        let fetch = Fetch { uid: true, set, items, changed_since, vanished: false, partial: range };
+        check(&format!("UID FETCH 25900:26600 (UID) {modifiers}"), CommandBody::Fetch(fetch));
+    }
     // RFC 7162 §3.1.4.1, §3.2.6
     check("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12345)", fetch(true, 12345, false));
     check("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12345 VANISHED)", fetch(true, 12345, true));

@@ -1,6 +1,6 @@
 //! ENVELOPE, BODY and BODYSTRUCTURE; text for searching.
 
-use crate::mime::{Tree, describe, search_text};
+use crate::mime::{PREVIEW_CHARACTERS, Tree, describe, preview, search_text};
 use base::Limits;
 
 fn structure(message: &str, extended: bool) -> String {
@@ -99,5 +99,27 @@ fn text_for_searching() {
     }
     for absent in ["hidden", "not text", "top", "<p>"] {
         assert!(!text.contains(absent), "{absent:?} in {text:?}");
+    }
+}
+
+/// RFC 8970 §5: one line of the text that is shown first; nothing of attachments.
+#[test]
+fn previews() {
+    let long = format!("\r\n{}", "grüße ".repeat(100_000));
+    let cut: String = "grüße ".repeat(100).chars().take(PREVIEW_CHARACTERS).collect();
+    for (message, expected) in [
+        ("Subject: x\r\n\r\n Dear\tAnn,\r\n\r\nhello\r\n", "Dear Ann, hello"),
+        ("Subject: x\r\n\r\n", ""),
+        ("Content-Type: text/html\r\n\r\n<title>T</title><p>a<b>b</b>&lt;\r\n<script>x()</script>", "T ab<"),
+        (
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n \r\n--b\r\n\
+             Content-Disposition: attachment\r\n\r\nfile\r\n--b\r\nContent-Type: image/png\r\n\r\npng\r\n--b\r\n\r\ntext\r\n--b--",
+            "text",
+        ),
+        (&long, &cut),
+    ] {
+        let octets = message.as_bytes().to_vec();
+        let tree = Tree::parse(&octets, &base::Limits::default());
+        assert_eq!(preview(&tree, &octets).unwrap(), expected);
     }
 }
