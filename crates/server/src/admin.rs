@@ -9,6 +9,7 @@ use crate::server::Server;
 use base::address::Host;
 use base::{AccountId, Address, BoxFuture, Domain, MailId, Secret, Timestamp};
 use parking_lot::Mutex;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use store::{Account, AccountState, Alias, Directory, DirectoryError, queue};
@@ -37,7 +38,7 @@ impl Admin for Steward {
     }
 
     fn transfer(&self, address: String, doubles: Doubles, stream: UnixStream) -> BoxFuture<'_, ()> {
-        let this = self.clone();
+        let (this, breaker, mut stop) = (self.clone(), stream.try_clone(), self.server.stop.clone());
         Box::pin(async move {
             let work = tokio::task::spawn_blocking(move || {
                 let Ok(account) = this.account(&address) else { return };
@@ -45,8 +46,12 @@ impl Admin for Steward {
                     tracing::warn!(address, %error, "a transfer broke off");
                 }
             });
-            // Its panic is in the log already.
-            let _ = work.await;
+            tokio::select! {
+                // Its panic is in the log already.
+                _ = work => {}
+                // A server that stops waits for no command.
+                _ = stop.wait_for(|stops| *stops) => drop(breaker.map(|stream| stream.shutdown(Shutdown::Both))),
+            }
         })
     }
 }

@@ -258,8 +258,13 @@ fn open_copy(database: &Path) -> Result<Connection, StoreError> {
 fn hold(store: &Path) -> Result<File, StoreError> {
     let path = store.join(crate::sqlite::HOLD);
     let open = || {
-        use std::os::unix::fs::OpenOptionsExt;
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        let (owner, made) = (fs::metadata(store)?, file.metadata()?);
+        if owner.uid() != made.uid() {
+            // Root makes backups too: the server must still be able to open it.
+            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+        }
         rustix::fs::flock(&file, rustix::fs::FlockOperation::LockShared)?;
         Ok(file)
     };
