@@ -133,11 +133,12 @@ impl OriginalRecipient {
 
     /// The value of ORCPT, unless it can't be written.
     pub fn value(&self, utf8: bool) -> Option<String> {
-        let kind = if self.address.is_ascii() { self.kind.as_str() } else { "utf-8" };
-        let address = if kind.eq_ignore_ascii_case("utf-8") {
-            unitext(&self.address, utf8)
-        } else {
-            xtext(&self.address)
+        // The type is passed on in the letters it came in; only what has no xtext gets another.
+        let is_utf8 = self.kind.eq_ignore_ascii_case("utf-8");
+        let (kind, address) = match (is_utf8, self.address.is_ascii()) {
+            (true, _) => (self.kind.as_str(), unitext(&self.address, utf8)),
+            (false, true) => (self.kind.as_str(), xtext(&self.address)),
+            (false, false) => ("utf-8", unitext(&self.address, utf8)),
         };
         let value = format!("{kind};{address}");
         (is_kind(&self.kind) && !address.is_empty() && value.len() <= ORCPT).then_some(value)

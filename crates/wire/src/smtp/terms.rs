@@ -175,6 +175,9 @@ mod tests {
         check("NOTIFY=NEVER");
         check("NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;B+2Bx@example.test RET=HDRS ENVID=QQ+20314159");
         check("ORCPT=utf-8;jürgen\\x{20}x@example.net");
+        check("ORCPT=utF-8;jürgen@example.net");
+        check("ORCPT=UTF-8;anna@example.net");
+        check("ORCPT=RFC822;anna@example.net");
         check("BY=1795600000;RT REQUIRETLS");
         check("BY=-5;N");
         for unknown in
