@@ -204,6 +204,28 @@ impl Screened {
         (held > 0 && delivered > 0).then_some(self)
     }
 
+    /// The same with the places that an account's own script chose in its mailbox: none where it wants no copy. What
+    /// is held stays held.
+    #[must_use]
+    pub fn filed(mut self, account: AccountId, places: &[(Folder, Flags)]) -> Screened {
+        let file = |delivery: Delivery| match delivery {
+            Delivery::Mailbox { account: of, domain, flags, internal_date, recipient, .. }
+                if of == account =>
+            {
+                let at = |(folder, more): &(Folder, Flags)| {
+                    let mut flags = flags.clone();
+                    flags.add(more);
+                    let (folder, recipient) = (folder.clone(), recipient.clone());
+                    Delivery::Mailbox { account, domain, folder, flags, internal_date, recipient }
+                };
+                places.iter().map(at).collect()
+            }
+            other => vec![other],
+        };
+        self.deliveries = self.deliveries.into_iter().flat_map(file).collect();
+        self
+    }
+
     /// What the checks found, a line a stage, for log and trace.
     pub fn story(&self) -> &[String] {
         &self.story

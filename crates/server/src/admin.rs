@@ -135,6 +135,10 @@ impl Steward {
             Request::QuarantineList => self.list_quarantine(),
             Request::UndeleteList { address, matching } => self.list_deleted(&address, &matching),
             Request::UndeleteRestore { address, mail, matching } => self.restore(&address, mail, &matching),
+            Request::Sieve { address, what } => {
+                let account = self.account(&address)?;
+                crate::filing::commands::answer(server.store.scripts(), account.id, &address, what)
+            }
             Request::Transfer { address, .. } => self.account(&address).and_then(|_| done(String::new())),
         }
     }

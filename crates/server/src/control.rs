@@ -13,8 +13,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
-/// Octets of a request.
-const MOST_REQUEST: u64 = 64 * 1024;
+/// Octets of a request: a script of the largest size fits, also where JSON writes two characters for one.
+const MOST_REQUEST: u64 = 1024 * 1024;
 
 /// Octets of a response: lists of everything a server of 50,000 accounts has.
 const MOST_RESPONSE: u64 = 256 * 1024 * 1024;
@@ -82,8 +82,28 @@ pub enum Request {
     UndeleteList { address: String, matching: Matching },
     /// Puts it back where it was: these messages, or, where none is named, all that match.
     UndeleteRestore { address: String, mail: Vec<u64>, matching: Matching },
+    /// Something with an account's scripts.
+    Sieve { address: String, what: ScriptRequest },
     /// The connection becomes a channel to an account's mail (`crate::transfer`).
     Transfer { address: String, doubles: Doubles },
+}
+
+/// What is wanted with an account's scripts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScriptRequest {
+    /// All of them.
+    List,
+    /// One's text.
+    Get { name: String },
+    /// Another one, or another text; active at once if that is wanted.
+    Put { name: String, text: String, activate: bool },
+    /// It files mail from now on.
+    Activate { name: String },
+    /// None does.
+    Deactivate,
+    /// It is gone.
+    Remove { name: String },
 }
 
 /// Some deleted mail.
@@ -133,6 +153,10 @@ pub enum Response {
     Quarantine(Vec<QuarantineRow>),
     /// Deleted mail.
     Deleted(Vec<DeletedRow>),
+    /// Scripts.
+    Scripts(Vec<ScriptRow>),
+    /// One's text.
+    Script(String),
 }
 
 /// An account.
@@ -248,6 +272,13 @@ pub struct DeletedRow {
     pub subject: String,
     pub size: u64,
     pub deleted: String,
+}
+
+/// A script.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ScriptRow {
+    pub name: String,
+    pub active: bool,
 }
 
 /// A password on its way over the socket; hidden in debug output.

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod control;
 mod driver;
+mod filing;
 mod gatehouse;
 mod hub;
 mod inbound;

@@ -4,6 +4,7 @@ use crate::admin::Steward;
 use crate::auth::{self, Authenticator, Cost, HashPool, Policy};
 use crate::config::{Bans, Certificates, Config, Door, ServiceKind, TlsMode};
 use crate::control::{Admin, Control};
+use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::outbound::Outbound;
@@ -213,6 +214,7 @@ fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>)
     Ok(Server {
         host: config.hostname.clone(),
         gatehouse,
+        filing: Filing::new(store.clone(), config.hostname.clone()),
         outbound,
         auth: authenticator(config, store.clone())?,
         tls: load_tls(config)?,

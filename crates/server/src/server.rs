@@ -1,6 +1,7 @@
 //! What all connections share.
 
 use crate::auth::Authenticator;
+use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::mailbox::AccountMail;
@@ -28,6 +29,8 @@ pub struct Server {
     pub store: Arc<dyn Store>,
     /// The checks.
     pub gatehouse: Arc<Gatehouse>,
+    /// Runs users' scripts.
+    pub filing: Arc<Filing>,
     /// Sends mail to other servers.
     pub outbound: Arc<Outbound>,
     /// Log-ins.

@@ -33,7 +33,7 @@ pub struct Limits {
     pub flags: usize,
     /// Actions of one run that keep, file or send.
     pub actions: usize,
-    /// Redirects of one run (RFC 5228 §10).
+    /// Redirects of one run (RFC 5228 §10); where there may be none, a script with `redirect` is refused.
     pub redirects: usize,
     /// Notifications of one run.
     pub notifications: usize,

@@ -8,11 +8,13 @@ pub mod backup;
 pub mod directory;
 pub mod queue;
 pub mod rollback;
+pub mod scripts;
 pub mod sqlite;
 pub mod vault;
 
 pub use directory::{Account, AccountState, Alias, Directory, DirectoryError, DomainEntry, Found};
 pub use queue::{Queue, Queued};
+pub use scripts::Scripts;
 pub use sqlite::Sqlite;
 
 use base::mailbox::{
@@ -138,6 +140,9 @@ pub trait Store: Send + Sync {
 
     /// The directory of who has mail here.
     fn directory(&self) -> &dyn directory::Directory;
+
+    /// The scripts that accounts have.
+    fn scripts(&self) -> &dyn Scripts;
 
     // ---- Queue and quarantine
 

@@ -2,6 +2,7 @@
 
 mod keep;
 mod run;
+mod sieve;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,9 @@ pub enum Command {
     /// Mail that is held
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Sieve scripts that file users' mail
+    #[command(subcommand, after_help = sieve::EXAMPLES)]
+    Sieve(sieve::Sieve),
     /// Deleted mail that can be had back
     #[command(subcommand, after_help = UNDELETE_EXAMPLES)]
     Undelete(Undelete),

@@ -33,6 +33,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Queue(Queue::List(listing)) => list_queue(&files, listing.json),
         Command::Queue(command) => queue(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Quarantine(Quarantine::List(listing)) => ask(&files, &Request::QuarantineList, listing.json),
+        Command::Sieve(command) => super::sieve::obey(&files, command),
         Command::Import(command) => return keep::code(keep::import(&files, &command)),
         Command::Export(command) => return keep::code(keep::export(&files, &command)),
         Command::Backup(command) => return keep::code(keep::backup(&files, &command)),
@@ -187,7 +188,7 @@ fn undelete(command: Undelete) -> (Request, bool) {
     }
 }
 
-fn ask(files: &[PathBuf], request: &Request, json: bool) -> Result<(), String> {
+pub(super) fn ask(files: &[PathBuf], request: &Request, json: bool) -> Result<(), String> {
     answer(files, request).and_then(|response| print(render(&response, json).as_bytes()))
 }
 
@@ -277,6 +278,10 @@ fn render(response: &Response, json: bool) -> String {
                 r.reason.clone(),
                 r.trace.clone(),
             ]
+        }),
+        Response::Script(text) => text.clone(),
+        Response::Scripts(rows) => list(rows, json, &["SCRIPT", "ACTIVE"], |r| {
+            vec![r.name.clone(), if r.active { "yes" } else { "no" }.into()]
         }),
         Response::Deleted(rows) => {
             list(rows, json, &["NUMBER", "DELETED", "MAILBOX", "OCTETS", "SUBJECT"], |r| {

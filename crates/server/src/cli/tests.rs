@@ -42,6 +42,10 @@ fn what_scripts_depend_on() {
     check("mailward restore /b --merge", false);
     check("mailward rollback", true);
     check("mailward rollback --to 2 --yes", true);
+    check("mailward sieve put a@example.test main - --activate", true);
+    check("mailward sieve put a@example.test main", false);
+    check("mailward sieve list a@example.test --json", true);
+    check("mailward sieve check a.sieve", true);
     check("mailward config check", true);
     check("mailward config show", true);
     check("mailward completion bash", true);

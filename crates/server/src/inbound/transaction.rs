@@ -185,6 +185,8 @@ impl Transaction {
             }
         };
         let story = screened.story().join("; ");
+        leave_out_junk(&mut self.confirmed, &screened);
+        let screened = server.filing.file(screened).await;
         match commit_for_all(server, screened, &self.confirmed).await {
             Ok(placed) => {
                 let places: Vec<String> =
@@ -287,8 +289,17 @@ async fn commit_for_all(
     }
 }
 
-/// The notice to a sender who wants to hear that mail is delivered, where it is: what is held or taken for spam, and so
-/// likely forged, is not confirmed.
+/// What is taken for spam, and so likely forged, is not confirmed, wherever a script files it.
+fn leave_out_junk(confirmed: &mut [Confirmed], screened: &Screened) {
+    for delivery in screened.deliveries() {
+        if let Delivery::Mailbox { account, folder: Folder::Special(SpecialUse::Junk), .. } = delivery {
+            confirmed.iter_mut().for_each(|one| one.accounts.retain(|other| other != account));
+        }
+    }
+}
+
+/// The notice to a sender who wants to hear that mail is delivered, where it is: what is held is not confirmed, nor what
+/// goes to Junk.
 async fn confirmation(
     server: &Server,
     screened: &Screened,

@@ -86,6 +86,9 @@ impl Compiler<'_> {
     }
 
     fn redirect(&mut self, mut arguments: Arguments<'_>) -> Result<Operation, Fault> {
+        if self.limits.redirects == 0 {
+            return Err(Fault::new(arguments.node.at, "\"redirect\" is not to be had on this server"));
+        }
         let mut copy = false;
         while let Some(tag) = arguments.tag()? {
             match tag.0 {

@@ -467,6 +467,7 @@ fn forget_mail(work: &Work<'_>, account: AccountId) -> Result<(), Fault> {
         "DELETE FROM subscription WHERE account = ?1",
         "DELETE FROM reference WHERE account = ?1",
         "DELETE FROM moved_in WHERE account = ?1",
+        "DELETE FROM script WHERE account = ?1",
         "DELETE FROM ledger WHERE account = ?1",
     ] {
         work.run(sql, [int(account.0)])?;

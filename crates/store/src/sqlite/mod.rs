@@ -19,6 +19,7 @@ mod recent;
 mod rows;
 mod scan;
 mod schema;
+mod scripts;
 mod segment;
 mod summary;
 mod text;
@@ -32,7 +33,7 @@ pub(crate) use schema::open_writer;
 
 use crate::vault::Vault;
 use crate::{
-    Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Settings, Spool, Store,
+    Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Scripts, Settings, Spool, Store,
     StoreError, StoredMessage,
 };
 use base::mailbox::{
@@ -315,6 +316,10 @@ impl Store for Sqlite {
     }
 
     fn directory(&self) -> &dyn Directory {
+        self
+    }
+
+    fn scripts(&self) -> &dyn Scripts {
         self
     }
 

@@ -62,7 +62,7 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Version by version: step N leads from version N to N + 1.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 const VERSION_1: &str = "
 -- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
@@ -316,6 +316,19 @@ CREATE TABLE moved_in (
   mark BLOB NOT NULL,
   PRIMARY KEY (account, mark)
 ) WITHOUT ROWID;
+";
+
+/// What users want done with their mail; at most one script of an account is active.
+const VERSION_6: &str = "
+CREATE TABLE script (
+  id INTEGER PRIMARY KEY,
+  account INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  active INTEGER NOT NULL DEFAULT 0,
+  sealed BLOB NOT NULL,
+  UNIQUE (account, name)
+);
+CREATE UNIQUE INDEX script_active ON script (account) WHERE active;
 ";
 
 /// What every connection is told.

@@ -13,5 +13,6 @@ mod keeping;
 mod mailboxes;
 mod queue;
 mod rig;
+mod scripts;
 mod search;
 mod tampering;

@@ -1,0 +1,81 @@
+//! The scripts that an account has.
+
+use crate::rig::Rig;
+use base::AccountId;
+use store::scripts::{MOST_SCRIPT_OCTETS, MOST_SCRIPTS, Script, ScriptError};
+
+/// Names, the active one with a star.
+fn names(rig: &Rig, of: AccountId) -> Vec<String> {
+    let list = rig.store.scripts().list(of).unwrap();
+    list.into_iter().map(|one| if one.active { one.name + "*" } else { one.name }).collect()
+}
+
+#[test]
+fn scripts_are_kept_and_one_is_active() {
+    let mut rig = Rig::new();
+    let (alice, bob) = (rig.account("alice"), rig.account("bob"));
+    let scripts = rig.store.scripts();
+    assert_eq!(scripts.active(alice), Ok(None));
+    scripts.put(alice, "b", "keep;").unwrap();
+    scripts.put(alice, "a", "stop;").unwrap();
+    scripts.put(bob, "b", "discard;").unwrap();
+    assert_eq!(names(&rig, alice), ["a", "b"]);
+    assert_eq!(scripts.activate(alice, Some("c")), Err(ScriptError::Missing));
+    scripts.activate(alice, Some("b")).unwrap();
+    scripts.activate(alice, Some("a")).unwrap();
+    assert_eq!(names(&rig, alice), ["a*", "b"]);
+    // A failed change leaves the active one, another text does, too.
+    assert_eq!(scripts.activate(alice, Some("c")), Err(ScriptError::Missing));
+    scripts.put(alice, "a", "# new\r\n").unwrap();
+    assert_eq!(scripts.remove(alice, "a"), Err(ScriptError::Active));
+    rig.reopen();
+    let scripts = rig.store.scripts();
+    assert_eq!(scripts.active(alice), Ok(Some(Script { name: "a".into(), text: "# new\r\n".into() })));
+    assert_eq!(scripts.active(bob), Ok(None));
+    assert_eq!(scripts.text(bob, "b").as_deref(), Ok("discard;"));
+    assert_eq!(scripts.text(bob, "a"), Err(ScriptError::Missing));
+
+    scripts.activate(alice, None).unwrap();
+    scripts.remove(alice, "a").unwrap();
+    assert_eq!(scripts.remove(alice, "a"), Err(ScriptError::Missing));
+    assert_eq!((names(&rig, alice), names(&rig, bob)), (vec!["b".to_owned()], vec!["b".to_owned()]));
+}
+
+#[test]
+fn scripts_are_bounded() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    let scripts = rig.store.scripts();
+    scripts.put(alice, "0", &"#".repeat(MOST_SCRIPT_OCTETS)).unwrap();
+    assert_eq!(scripts.text(alice, "0").unwrap().len(), MOST_SCRIPT_OCTETS);
+    assert_eq!(scripts.put(alice, "0", &"#".repeat(MOST_SCRIPT_OCTETS + 1)), Err(ScriptError::TooLarge));
+    for number in 1..MOST_SCRIPTS {
+        scripts.put(alice, &number.to_string(), "keep;").unwrap();
+    }
+    assert_eq!(scripts.put(alice, "one more", "keep;"), Err(ScriptError::TooMany));
+    scripts.put(alice, "1", "stop;").unwrap();
+}
+
+#[test]
+fn scripts_go_with_their_account() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    rig.store.scripts().put(alice, "a", "keep;").unwrap();
+    rig.store.directory().remove_account(alice).unwrap();
+    assert_eq!(names(&rig, alice), Vec::<String>::new());
+    assert_eq!(rig.store.scripts().put(alice, "a", "keep;"), Err(ScriptError::NoAccount));
+}
+
+#[test]
+fn scripts_are_sealed() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    rig.store.scripts().put(alice, "a", "# a secret rule").unwrap();
+    rig.store.close();
+    for file in std::fs::read_dir(&rig.settings.directory).unwrap().map(|file| file.unwrap().path()) {
+        if file.is_file() {
+            let octets = std::fs::read(&file).unwrap();
+            assert!(!octets.windows(13).any(|some| some == b"a secret rule"), "{}", file.display());
+        }
+    }
+}
