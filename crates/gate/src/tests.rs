@@ -172,3 +172,29 @@ fn one_can_be_held_without_the_others() {
     assert!(held.held_for(AccountId(2), "full").is_none());
     assert!(both().held_for(AccountId(3), "full").is_none());
 }
+
+#[test]
+fn a_script_chooses_for_its_account_only() {
+    let both = || seal(vec![Verdict::Pass, Verdict::Pass]).unwrap_or_else(|_| panic!("shut"));
+    let mut seen = Flags::default();
+    seen.set(base::Flag::Seen, true);
+    let places = [(Folder::Named("Lists".into()), seen), (Folder::Inbox, Flags::default())];
+    let filed = both().filed(AccountId(1), &places);
+    let folders: Vec<(AccountId, Folder, bool)> = filed
+        .deliveries()
+        .iter()
+        .map(|one| match one {
+            Delivery::Mailbox { account, folder, flags, .. } => {
+                (*account, folder.clone(), flags.has(base::Flag::Seen))
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected =
+        [(1, Folder::Named("Lists".into()), true), (1, Folder::Inbox, false), (2, Folder::Inbox, false)];
+    assert_eq!(folders, expected.map(|(account, folder, seen)| (AccountId(account), folder, seen)));
+    assert_eq!(both().filed(AccountId(1), &[]).deliveries(), [delivery(2)]);
+    // What is held, no script lets go.
+    let held = both().held_for(AccountId(1), "full").unwrap();
+    assert_eq!(held.clone().filed(AccountId(1), &[]).deliveries(), held.deliveries());
+}
