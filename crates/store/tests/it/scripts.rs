@@ -67,6 +67,23 @@ fn scripts_go_with_their_account() {
 }
 
 #[test]
+fn another_accounts_script_stays_shut() {
+    let mut rig = Rig::new();
+    let (alice, bob) = (rig.account("alice"), rig.account("bob"));
+    rig.store.scripts().put(alice, "a", "discard;").unwrap();
+    rig.store.scripts().put(bob, "a", "keep;").unwrap();
+    rig.store.scripts().activate(bob, Some("a")).unwrap();
+    rig.store.close();
+    let database = rusqlite::Connection::open(rig.settings.directory.join("mail.db")).unwrap();
+    let swap = "UPDATE script SET sealed = (SELECT sealed FROM script WHERE account = ?1) WHERE account = ?2";
+    assert_eq!(database.execute(swap, [alice.0 as i64, bob.0 as i64]), Ok(1));
+    drop(database);
+    rig.reopen();
+    assert!(matches!(rig.store.scripts().active(bob), Err(ScriptError::Failed(_))));
+    assert_eq!(rig.store.scripts().text(alice, "a").as_deref(), Ok("discard;"));
+}
+
+#[test]
 fn scripts_are_sealed() {
     let rig = Rig::new();
     let alice = rig.account("alice");
