@@ -17,6 +17,11 @@ impl Clock {
         Clock { start: Timestamp::now(), since: Instant::now() }
     }
 
+    /// When it was started.
+    pub fn start(&self) -> Timestamp {
+        self.start
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.shows(Timestamp::now(), Instant::now())

@@ -290,7 +290,7 @@ impl Outbound {
         };
         let may_be_more = late.len() == most;
         let mut claimed = Vec::new();
-        let mut told = Vec::new();
+        let (mut told, mut untried) = (Vec::new(), Vec::new());
         for entry in late {
             let destination = queue::destination(&entry.recipient);
             if !self.board.lock().claim(&destination, entry.id) {
@@ -299,7 +299,14 @@ impl Outbound {
             claimed.push((destination.clone(), entry.id));
             let (until, next) = self.patience(&entry, now);
             let expired = now >= until;
-            let why = self.fault(&destination).unwrap_or_else(|| entry.last.clone());
+            let fault = self.fault(&destination);
+            // Nothing is given up untried: mail may be old because it was held, or because this server was down.
+            let was_tried = fault.is_some() || entry.tried.is_some_and(|tried| tried >= self.clock.start());
+            if expired && !was_tried && entry.terms.by.is_none_or(|by| !by.or_return) {
+                untried.push(Settled { id: entry.id, fate: queue::Fate::Told(later(now)) });
+                continue;
+            }
+            let why = fault.unwrap_or_else(|| entry.last.clone());
             let text = if why.is_empty() { "no server was reached in time".to_owned() } else { why };
             let (reply, fate) = match expired {
                 // RFC 3463 §3.5: delivery time expired.
@@ -309,14 +316,14 @@ impl Outbound {
             info!(trace = %entry.trace, to = %entry.recipient, expired, %reply, "late");
             let action = if expired { Action::Failed } else { Action::Delayed(until) };
             // One that can't be told must not be in the way of the others.
-            let otherwise = queue::Fate::Told(Timestamp(now.0.saturating_add(UNTOLD)));
+            let otherwise = queue::Fate::Told(later(now));
             let (recipient, terms, last_attempt) =
                 (entry.recipient.clone(), entry.terms.clone(), entry.tried);
             let report = Report { recipient, terms, action, reply, server: None, last_attempt };
             told.push(Told { entry, fate, otherwise, report });
         }
-        let may_be_more = may_be_more && !told.is_empty();
-        self.settle(Vec::new(), told).await;
+        let may_be_more = may_be_more && !(told.is_empty() && untried.is_empty());
+        self.settle(untried, told).await;
         let mut board = self.board.lock();
         claimed.iter().for_each(|(destination, id)| board.give_back(destination, [*id]));
         may_be_more
@@ -475,6 +482,11 @@ pub fn destinations<'s>(mail: impl IntoIterator<Item = &'s Screened>) -> Vec<Str
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// When an entry is looked at again that its sender could not be told of, or that was not tried yet.
+fn later(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_add(UNTOLD))
 }
 
 fn seconds(span: Duration) -> i64 {

@@ -214,6 +214,16 @@ fn change_hold(work: &Work<'_>, which: &Which, change: &Change) -> Result<(), Fa
     }
 }
 
+/// Seconds that mail has for being sent when it is released, before its sender is told that it is late.
+const AFTER_RELEASE: i64 = 3600;
+const RELEASE: &str = "UPDATE queue SET held = NULL, due = ?2, deadline = max(deadline, ?3)
+    WHERE id = ?1 AND held IS NOT NULL";
+/// The hold of the account outlives that of the destination, and the other way round.
+const RELEASE_BUT_OTHER_HOLDS: &str = "UPDATE queue SET due = ?2, deadline = max(deadline, ?3), held =
+      (SELECT why FROM queue_hold WHERE kind = 'destination' AND key = queue.destination
+         OR kind = 'account' AND key = queue.account LIMIT 1)
+    WHERE id = ?1 AND held IS NOT NULL";
+
 /// What a piece of a change did; no `last` where nothing was left to do.
 struct Piece {
     last: Option<i64>,
@@ -240,6 +250,10 @@ fn change_piece(work: &Work<'_>, which: &Which, change: &Change, after: i64) -> 
         rows.collect::<Result<_, _>>()?
     };
     let now = Timestamp::now().0;
+    let release = match which {
+        Which::Destination(_) | Which::Account(_) => RELEASE_BUT_OTHER_HOLDS,
+        Which::Ids(_) | Which::All => RELEASE,
+    };
     for (id, _) in &found {
         match change {
             Change::Retry => work.run("UPDATE queue SET due = ?2 WHERE id = ?1", [*id, now]).map(drop)?,
@@ -247,8 +261,7 @@ fn change_piece(work: &Work<'_>, which: &Which, change: &Change, after: i64) -> 
                 work.run("UPDATE queue SET held = ?2 WHERE id = ?1", rusqlite::params![id, why]).map(drop)?;
             }
             Change::Release => {
-                let sql = "UPDATE queue SET held = NULL, due = ?2 WHERE id = ?1 AND held IS NOT NULL";
-                work.run(sql, [*id, now]).map(drop)?;
+                work.run(release, [*id, now, now + AFTER_RELEASE]).map(drop)?;
             }
             Change::Drop => remove(work, *id)?,
         }

@@ -134,6 +134,12 @@ fn notices_come_with_what_they_tell_of() {
     assert!(matches!(rig.store.accept_now(vec![other]), Err(StoreError::OverQuota(_))));
 }
 
+/// Who is late at a time.
+fn overdue(rig: &Rig, now: Timestamp) -> Vec<String> {
+    let late = rig.store.queue().overdue(now, 10).unwrap();
+    late.iter().map(|one| one.recipient.to_string()).collect()
+}
+
 /// A message of our own.
 fn internal(deliveries: Vec<Delivery>) -> gate::Screened {
     let octets = b"From: <>\r\nSubject: not delivered\r\n\r\nSorry.\r\n".to_vec();
@@ -169,12 +175,21 @@ fn the_administrator_changes_some_or_all() {
     assert_eq!(due(&rig, "example.net", RECEIVED).len(), 0);
     assert_eq!(rig.store.queue().destinations().unwrap().len(), 1);
     assert_eq!(rig.store.queue().entries(0, 1).unwrap()[0].held.as_deref(), Some("spam?"));
-    assert_eq!(change(Which::Destination("example.net".into()), Change::Release).entries, 1);
     let now = Timestamp::now().0;
-    assert_eq!(due(&rig, "example.net", now), ["b@example.net"]);
+    assert_eq!(overdue(&rig, Timestamp::now()), ["c@example.com"], "late, but for what is held");
+    // The account's hold stands, whatever is released for a destination; the other way round below.
+    assert_eq!(change(Which::Destination("example.net".into()), Change::Release).entries, 1);
+    assert_eq!(due(&rig, "example.net", now).len(), 0);
+    assert_eq!(change(Which::Destination("example.com".into()), hold()).entries, 2);
+    assert_eq!(change(Which::Account(alice), Change::Release).entries, 2);
+    assert_eq!(due(&rig, "example.net", now + 1), ["b@example.net"]);
+    assert_eq!(due(&rig, "example.com", now + 1).len(), 0);
+    assert_eq!(change(Which::Destination("example.com".into()), Change::Release).entries, 2);
+    assert_eq!(due(&rig, "example.com", now + 1).len(), 2);
+    assert!(overdue(&rig, Timestamp::now()).is_empty(), "what is released has time to be sent");
     settle(&rig, vec![Settled { id: all[2].id, fate: later(now + 1000) }], vec![]).unwrap();
     assert_eq!(change(Which::Ids(vec![all[2].id, 4711]), Change::Retry).entries, 1);
-    assert_eq!(due(&rig, "example.com", now + 1), ["c@example.com"]);
+    assert_eq!(due(&rig, "example.com", now + 1), ["a@example.com", "c@example.com"]);
     assert_eq!(change(Which::All, Change::Drop).entries, 3);
     assert!(rig.store.queue().entries(0, 10).unwrap().is_empty());
     assert!(rig.octets(AccountId(0), all[0].mail).is_err());
