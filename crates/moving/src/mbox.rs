@@ -28,6 +28,8 @@ pub enum Quoting {
 
 /// Fields in which programs keep flags within an mbox; no part of the message.
 const KEPT_FLAGS: [&str; 6] = ["Status", "X-Status", "X-Keywords", "X-UID", "X-IMAP", "X-IMAPbase"];
+/// How the subject of a message begins that is none but the numbers of the program that keeps the mbox.
+const INTERNAL_SUBJECT: &[u8] = b"DON'T DELETE THIS MESSAGE";
 
 /// Reads an mbox, or a folder of them.
 pub struct MboxReader {
@@ -90,8 +92,16 @@ impl Source for MboxReader {
 fn files_of(path: &Path, levels: &[String], faults: &mut Faults, found: &mut Vec<(PathBuf, MailboxName)>) {
     for (name, kind) in entries(path, faults) {
         let file = path.join(&name);
-        if name.starts_with('.') || !kind.is_file() || !is_mbox(&file) {
+        if name.starts_with('.') || kind.is_dir() {
             continue;
+        }
+        match is_mbox(&file) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                faults.add(file.display(), error);
+                continue;
+            }
         }
         // Thunderbird keeps what is below `Work` in `Work.sbd`.
         let above = levels.iter().map(|level| level.strip_suffix(".sbd").unwrap_or(level));
@@ -104,10 +114,11 @@ fn files_of(path: &Path, levels: &[String], faults: &mut Faults, found: &mut Vec
     }
 }
 
-/// Whether a file begins as an mbox does.
-pub(crate) fn is_mbox(path: &Path) -> bool {
-    let mut start = [0; 5];
-    file::open_regular(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && &start == b"From ")
+/// Whether a file begins as an mbox does. One that can't be read, or is no regular file, is an error.
+pub(crate) fn is_mbox(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    file::open_regular(path)?.take(5).read_to_end(&mut start)?;
+    Ok(start == b"From ")
 }
 
 /// Cuts a file into messages.
@@ -180,10 +191,11 @@ impl Cutter<'_> {
             open.octets.truncate(open.octets.len() - end);
         }
         let octets = file::with_crlf(open.octets);
-        let (octets, flags, internal) = without_kept_flags(octets);
-        if internal {
+        // A program's own is only ever the first: mail that looks like it, anywhere else, is mail.
+        if self.number == 1 && is_internal(&octets) {
             return Ok(());
         }
+        let (octets, flags) = without_kept_flags(octets);
         visit(Message { octets, flags, date: open.date })
     }
 
@@ -241,20 +253,26 @@ fn unquoted(line: &[u8], quoting: Quoting) -> &[u8] {
     }
 }
 
-/// Takes the flags that are kept in fields out of a message. True where it is none but what a program keeps its own
-/// numbers in.
-fn without_kept_flags(octets: Vec<u8>) -> (Vec<u8>, Flags, bool) {
+/// Whether it is no message but what a program keeps its own numbers in. The field alone does not tell: any sender can
+/// write one.
+fn is_internal(octets: &[u8]) -> bool {
+    let head = octets.get(..header::length(octets)).unwrap_or_default();
+    let has = |test: &dyn Fn(&header::RawField<'_>) -> bool| header::fields(head).any(|field| test(&field));
+    has(&|field| field.is("X-IMAP"))
+        && has(&|field| field.is("Subject") && field.value.trim_ascii().starts_with(INTERNAL_SUBJECT))
+}
+
+/// Takes the flags that are kept in fields out of a message.
+fn without_kept_flags(octets: Vec<u8>) -> (Vec<u8>, Flags) {
     let length = header::length(&octets);
     let head = octets.get(..length).unwrap_or_default();
     let is_kept = |field: &header::RawField<'_>| KEPT_FLAGS.iter().any(|name| field.is(name));
     if !header::fields(head).any(|field| is_kept(&field)) {
-        return (octets, Flags::default(), false);
+        return (octets, Flags::default());
     }
     let (mut flags, mut out, mut kept_until) = (Flags::default(), Vec::with_capacity(octets.len()), 0);
-    let mut internal = false;
     for field in header::fields(head) {
         let value = String::from_utf8_lossy(field.value).into_owned();
-        internal |= field.is("X-IMAP");
         if !is_kept(&field) {
             continue;
         }
@@ -268,7 +286,7 @@ fn without_kept_flags(octets: Vec<u8>) -> (Vec<u8>, Flags, bool) {
         kept_until = field.at + field.raw.len();
     }
     out.extend_from_slice(octets.get(kept_until..).unwrap_or_default());
-    (out, flags, internal)
+    (out, flags)
 }
 
 /// `Status: RO`, `X-Status: AFDT`. O says that it is no longer new, which no flag tells.

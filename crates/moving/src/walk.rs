@@ -94,7 +94,7 @@ pub(crate) fn holds(root: &Path) -> Result<Holds, String> {
         for (name, kind) in entries(path, faults).into_iter().filter(|(_, kind)| kind.is_file()) {
             looked += 1;
             eml |= has_extension(&name, "eml");
-            mbox |= kind.is_file() && !eml && crate::mbox::is_mbox(&path.join(name));
+            mbox |= kind.is_file() && !eml && crate::mbox::is_mbox(&path.join(name)).unwrap_or(false);
         }
     });
     Ok(match (maildir, eml, mbox) {

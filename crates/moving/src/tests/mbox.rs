@@ -48,13 +48,33 @@ fn flags_in_fields() {
         Quoting::Mboxrd,
         &[("A: 1\r\n\r\nx\r\n", "\\Answered \\Flagged \\Seen $Label1 Work")],
     );
-    // What a program keeps its numbers in is no message.
-    check(
-        "From MAILER-DAEMON Wed Nov 25 08:00:00 2026\nSubject: internal data\nX-IMAP: 123 4\n\nx\n\n\
-         From a Wed Nov 25 08:00:00 2026\nA: 1\n",
-        Quoting::Mboxrd,
-        &[("A: 1\r\n", "")],
-    );
+}
+
+/// What a program keeps its numbers in is no message; what only looks like it is.
+#[test]
+fn internal_data() {
+    let numbers = "From MAILER-DAEMON Wed Nov 25 08:00:00 2026\n\
+         Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 123 4\n\nx\n\n";
+    let mail = "From a Wed Nov 25 08:00:00 2026\nA: 1\nX-IMAP: 1 2\n";
+    let kept = "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\r\n\r\nx\r\n";
+    check(&format!("{numbers}{mail}"), Quoting::Mboxrd, &[("A: 1\r\n", "")]);
+    check(mail, Quoting::Mboxrd, &[("A: 1\r\n", "")]);
+    check(&format!("{mail}\n{numbers}"), Quoting::Mboxrd, &[("A: 1\r\n", ""), (kept, "")]);
+}
+
+/// A file that can't be read is named, not taken for one that is no mbox.
+#[test]
+fn what_is_no_file_is_named() {
+    let place = Place::new();
+    place.write("one", "From a Wed Nov 25 08:00:00 2026\nA: 1\n");
+    let notes = place.write("notes", "no mail");
+    let root = notes.parent().unwrap();
+    std::os::unix::fs::symlink("one", root.join("link")).unwrap();
+    let _bound = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+    let mut faults = Faults::default();
+    let found = all(&mut MboxReader::new(root, Bounds::default(), Quoting::Mboxrd), &mut faults);
+    assert_eq!(found, [("one".to_owned(), own(&[("A: 1\r\n", "")]))]);
+    assert_eq!(faults.count(), 2, "{:?}", faults.first());
 }
 
 #[test]
