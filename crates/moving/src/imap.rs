@@ -7,16 +7,20 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use crate::{Bounds, Faults, Folder, Message, Source, Visit, file, flags, names};
+use crate::{Bounds, Faults, Folder, Message, Source, Visit, file, flags, names, printable};
 use base::{MailboxName, Secret, SpecialUse};
-use response::{Reader, Value, words};
-use std::collections::HashSet;
+use response::{Reader, Value, weight, words};
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, BufReader, Read, Write};
 use wire::mime::date;
 use wire::sasl;
 
 /// Messages that are asked for at a time.
 const AT_ONCE: usize = 100;
+/// What is kept of one answer: a SEARCH of two million messages.
+const MOST_KEPT: usize = 128 << 20;
+/// Responses until a log-in is decided.
+const MOST_LOG_IN: usize = 100;
 
 /// A stream to a server.
 pub trait Stream: Read + Write + Send {}
@@ -51,7 +55,7 @@ pub fn ask_for_tls(stream: &mut (impl Read + Write)) -> Result<(), String> {
         if let Some(result) = line.strip_prefix("S1 ") {
             return match result.to_ascii_uppercase().starts_with("OK") {
                 true => Ok(()),
-                false => Err(format!("the server has no STARTTLS: {result}")),
+                false => Err(format!("the server has no STARTTLS: {}", printable(result))),
             };
         }
     }
@@ -86,7 +90,7 @@ impl ImapReader {
             let greeting = this.reader.next().map_err(broken)?;
             if !matches!(words(&greeting).as_slice(), [star, ok, ..] if *star == "*" && ok.eq_ignore_ascii_case("OK"))
             {
-                return Err(format!("the server does not greet: {}", words(&greeting).join(" ")));
+                return Err(format!("the server does not greet: {}", printable(&words(&greeting).join(" "))));
             }
         }
         this.ask_capabilities()?;
@@ -96,11 +100,9 @@ impl ImapReader {
     }
 
     fn ask_capabilities(&mut self) -> Result<(), String> {
-        let responses = self.command(b"CAPABILITY")?;
-        let known = responses.iter().map(|response| words(response));
-        let listed =
-            known.filter(|words| words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("CAPABILITY")));
-        self.capabilities = listed.flatten().map(|word| word.to_ascii_uppercase()).collect();
+        let responses = self.command(b"CAPABILITY", "CAPABILITY")?;
+        let listed = responses.iter().flat_map(|response| words(response));
+        self.capabilities = listed.map(|word| word.to_ascii_uppercase()).collect();
         Ok(())
     }
 
@@ -121,7 +123,7 @@ impl ImapReader {
         };
         let tag = self.start(format!("AUTHENTICATE {mechanism}").as_bytes())?;
         let mut said = false;
-        loop {
+        for _ in 0..MOST_LOG_IN {
             let response = self.reader.next().map_err(broken)?;
             let words = words(&response);
             match words.first().map(String::as_str) {
@@ -132,25 +134,30 @@ impl ImapReader {
                     self.reader.write(&[answer.as_bytes(), b"\r\n"].concat()).map_err(broken)?;
                 }
                 Some(word) if word == tag => {
-                    return outcome(&words).map_err(|why| format!("log-in failed: {why}"));
+                    return outcome(&words).map_err(|why| format!("log-in failed: {}", String::from(why)));
                 }
                 _ => {}
             }
         }
+        Err("log-in failed: the server's answer has no end".into())
     }
 
     fn start(&mut self, command: &[u8]) -> Result<String, String> {
         self.tags += 1;
         let tag = format!("M{}", self.tags);
+        self.reader.begin_answer();
         self.reader.write(&[tag.as_bytes(), b" ", command, b"\r\n"].concat()).map_err(broken)?;
         Ok(tag)
     }
 
-    /// Runs a command that must succeed; its untagged responses.
-    fn command(&mut self, command: &[u8]) -> Result<Vec<Vec<Value>>, String> {
-        let mut responses = Vec::new();
+    /// Runs a command that must succeed; its untagged responses of one kind.
+    fn command(&mut self, command: &[u8], kind: &str) -> Result<Vec<Vec<Value>>, Failed> {
+        let (mut responses, mut room) = (Vec::new(), MOST_KEPT);
         self.command_each(command, &mut |response| {
-            responses.push(response);
+            if response.get(1).is_some_and(|word| word.is(kind)) {
+                room = room.checked_sub(weight(&response)).ok_or("the server's answer is too long")?;
+                responses.push(response);
+            }
             Ok(())
         })?;
         Ok(responses)
@@ -160,9 +167,10 @@ impl ImapReader {
         &mut self,
         command: &[u8],
         each: &mut dyn FnMut(Vec<Value>) -> Result<(), String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failed> {
         let tag = self.start(command)?;
-        for _ in 0..self.bounds.files {
+        // At most one for each message, and the outcome.
+        for _ in 0..=self.bounds.files {
             let response = self.reader.next().map_err(broken)?;
             match response.first().and_then(Value::text).as_deref() {
                 Some("*") => each(response)?,
@@ -170,7 +178,7 @@ impl ImapReader {
                 _ => {}
             }
         }
-        Err("the server's answer has no end".into())
+        Err(Failed::Ended("the server's answer has no end".into()))
     }
 
     /// What the names of an account's own mailboxes begin with, where a server puts all below INBOX (RFC 2342).
@@ -178,7 +186,7 @@ impl ImapReader {
         if !self.capabilities.contains("NAMESPACE") {
             return Ok(Vec::new());
         }
-        let responses = self.command(b"NAMESPACE")?;
+        let responses = self.command(b"NAMESPACE", "NAMESPACE")?;
         let personal = responses.iter().find_map(|response| match response.as_slice() {
             [_, name, Value::List(spaces), ..] if name.is("NAMESPACE") => match spaces.first() {
                 Some(Value::List(space)) => space.first().and_then(Value::octets).map(<[u8]>::to_vec),
@@ -193,14 +201,20 @@ impl ImapReader {
 impl Source for ImapReader {
     fn folders(&mut self, faults: &mut Faults) -> Result<Vec<Folder>, String> {
         let prefix = self.prefix()?;
+        let subscribed = self.command(b"LSUB \"\" \"*\"", "LSUB")?;
         let subscribed: HashSet<Vec<u8>> =
-            self.command(b"LSUB \"\" \"*\"")?.iter().filter_map(|r| listed(r)).map(|l| l.name).collect();
+            subscribed.iter().filter_map(|r| listed(r)).map(|l| l.name).collect();
         let mut folders = Vec::new();
         self.mailboxes.clear();
-        for response in self.command(b"LIST \"\" \"*\"")? {
+        for response in self.command(b"LIST \"\" \"*\"", "LIST")? {
             let Some(listed) = listed(&response) else { continue };
+            if listed.has("\\Noselect") || listed.has("\\NonExistent") {
+                continue;
+            }
             // A mailbox that shows what lies in all others would bring everything twice.
-            if listed.has("\\Noselect") || listed.has("\\NonExistent") || listed.has("\\All") {
+            if listed.has("\\All") {
+                let why = "it shows all mail and is not read: what lies in no other mailbox does not come";
+                faults.add(String::from_utf8_lossy(&listed.name), why);
                 continue;
             }
             if folders.len() >= self.bounds.folders {
@@ -226,35 +240,15 @@ impl Source for ImapReader {
     fn read(&mut self, folder: usize, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
         let Some(name) = self.mailboxes.get(folder).cloned() else { return Ok(()) };
         let shown = String::from_utf8_lossy(&name).into_owned();
-        if let Err(why) = self.command(&[b"EXAMINE ".as_slice(), &quoted(&name)].concat()) {
-            faults.add(shown, why);
-            return Ok(());
-        }
-        for some in self.uids()?.chunks(AT_ONCE) {
-            let set = some.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-            let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE BODY.PEEK[])");
-            let mut missing: HashSet<u32> = some.iter().copied().collect();
-            let mut too_large = Vec::new();
-            self.command_each(command.as_bytes(), &mut |response| {
-                let Some((uid, message)) = fetched(&response) else { return Ok(()) };
-                if !missing.remove(&uid) {
-                    return Ok(());
-                }
-                match message {
-                    Some(message) => visit(message),
-                    None => {
-                        too_large.push(uid);
-                        Ok(())
-                    }
-                }
-            })?;
-            let most = self.bounds.message_octets;
-            too_large.iter().for_each(|uid| {
-                faults.add(format!("{shown}, UID {uid}"), format!("more than {most} octets"))
-            });
-            missing
-                .iter()
-                .for_each(|uid| faults.add(format!("{shown}, UID {uid}"), "the server did not send it"));
+        match self.command(&[b"EXAMINE ".as_slice(), &quoted(&name)].concat(), "") {
+            Err(Failed::Refused(why)) => {
+                faults.add(shown, why);
+                return Ok(());
+            }
+            other => other?,
+        };
+        for some in self.uids(&shown, faults)?.chunks(AT_ONCE) {
+            self.fetch(some, &shown, faults, visit)?;
         }
         Ok(())
     }
@@ -262,18 +256,93 @@ impl Source for ImapReader {
 
 impl ImapReader {
     /// UIDs of the open mailbox.
-    fn uids(&mut self) -> Result<Vec<u32>, String> {
+    fn uids(&mut self, mailbox: &str, faults: &mut Faults) -> Result<Vec<u32>, String> {
         let mut uids = Vec::new();
-        for response in self.command(b"UID SEARCH ALL")? {
-            let words = words(&response);
-            if words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("SEARCH")) {
-                uids.extend(words.iter().skip(2).filter_map(|word| word.parse::<u32>().ok()));
-            }
+        for response in self.command(b"UID SEARCH ALL", "SEARCH")? {
+            uids.extend(words(&response).iter().skip(2).filter_map(|word| word.parse::<u32>().ok()));
         }
         uids.sort_unstable();
         uids.dedup();
-        uids.truncate(self.bounds.files);
+        if uids.len() > self.bounds.files {
+            faults.add(mailbox, format!("more than {} messages", self.bounds.files));
+            uids.truncate(self.bounds.files);
+        }
         Ok(uids)
+    }
+
+    /// Fetches messages; where the server refuses some together, each that it did not send by itself: one that it
+    /// can't read keeps no other back.
+    fn fetch(
+        &mut self,
+        uids: &[u32],
+        mailbox: &str,
+        faults: &mut Faults,
+        visit: Visit<'_>,
+    ) -> Result<(), String> {
+        let mut missing: BTreeSet<u32> = uids.iter().copied().collect();
+        let refused = self.fetch_once(&mut missing, mailbox, faults, visit)?;
+        for uid in missing {
+            let (mut one, mut why) = (BTreeSet::from([uid]), None);
+            if refused.is_some() {
+                why = self.fetch_once(&mut one, mailbox, faults, visit)?;
+            }
+            if !one.is_empty() {
+                let why = why.unwrap_or_else(|| "the server did not send it".into());
+                faults.add(format!("{mailbox}, UID {uid}"), why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for all that is missing, once, and takes away what came; why the server refused, if it did.
+    fn fetch_once(
+        &mut self,
+        missing: &mut BTreeSet<u32>,
+        mailbox: &str,
+        faults: &mut Faults,
+        visit: Visit<'_>,
+    ) -> Result<Option<String>, String> {
+        let set = missing.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE BODY.PEEK[])");
+        let most = self.bounds.message_octets;
+        let outcome = self.command_each(command.as_bytes(), &mut |response| {
+            let Some((uid, message)) = fetched(&response) else { return Ok(()) };
+            if !missing.remove(&uid) {
+                return Ok(());
+            }
+            match message {
+                Some(message) => visit(message)?,
+                None => faults.add(format!("{mailbox}, UID {uid}"), format!("more than {most} octets")),
+            }
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => Ok(None),
+            Err(Failed::Refused(why)) => Ok(Some(why)),
+            Err(Failed::Ended(why)) => Err(why),
+        }
+    }
+}
+
+/// Why a command came to nothing.
+#[derive(Debug)]
+enum Failed {
+    /// The server said NO or BAD; the connection goes on.
+    Refused(String),
+    /// The talk is over.
+    Ended(String),
+}
+
+impl From<Failed> for String {
+    fn from(failed: Failed) -> String {
+        let (Failed::Refused(why) | Failed::Ended(why)) = failed;
+        why
+    }
+}
+
+impl From<String> for Failed {
+    fn from(why: String) -> Self {
+        Failed::Ended(why)
     }
 }
 
@@ -320,7 +389,9 @@ fn fetched(response: &[Value]) -> Option<(u32, Option<Message>)> {
     let uid = item("UID")?.text()?.parse().ok()?;
     let octets = match item("BODY[]")? {
         Value::TooLarge => return Some((uid, None)),
-        value => value.octets()?.to_vec(),
+        Value::Text(octets) => octets.clone(),
+        // NIL: the server has none to give.
+        _ => return None,
     };
     let set = match item("FLAGS") {
         Some(Value::List(all)) => all.iter().filter_map(Value::text).collect(),
@@ -344,10 +415,13 @@ fn quoted(name: &[u8]) -> Vec<u8> {
     out
 }
 
-fn outcome(words: &[String]) -> Result<(), String> {
+fn outcome(words: &[String]) -> Result<(), Failed> {
     match words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("OK")) {
         true => Ok(()),
-        false => Err(format!("the server says: {}", words.get(1..).unwrap_or_default().join(" "))),
+        false => {
+            let said = printable(&words.get(1..).unwrap_or_default().join(" "));
+            Err(Failed::Refused(format!("the server says: {said}")))
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub use names::{guess_use, place_folders};
 use base::{Flags, MailboxName, SpecialUse, Timestamp};
 use std::path::Path;
 
+/// Characters of what a stranger wrote that are shown.
+const MOST_SHOWN: usize = 500;
+
 /// A mailbox as a source has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Folder {
@@ -165,4 +168,10 @@ pub fn open(path: &Path, bounds: Bounds, quoting: Quoting) -> Result<Box<dyn Sou
             path.display()
         )),
     }
+}
+
+/// What a stranger wrote, fit for a terminal: without controls, and cut where it is long.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '?' } else { c };
+    text.chars().take(MOST_SHOWN).map(shown).collect()
 }

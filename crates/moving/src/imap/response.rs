@@ -4,6 +4,8 @@ use std::io::{self, BufRead, Read, Write};
 
 /// Octets of a response without its literals: a SEARCH of two million messages.
 const MOST_LINE: usize = 16 << 20;
+/// Octets of literals too large to be kept that are read past within the answer to one command.
+const MOST_PASSED: u64 = 16 << 30;
 /// How deep lists may nest.
 const MOST_LEVELS: usize = 16;
 /// Octets of a literal that is none of a message.
@@ -16,7 +18,7 @@ pub(super) enum Value {
     Word(Vec<u8>),
     /// A quoted string or a literal.
     Text(Vec<u8>),
-    /// A literal larger than a message may be; it was read past.
+    /// A literal with which a response is larger than a message may be; it was read past.
     TooLarge,
     /// A list in parentheses.
     List(Vec<Value>),
@@ -45,21 +47,39 @@ pub(super) fn words(response: &[Value]) -> Vec<String> {
     response.iter().filter_map(Value::text).collect()
 }
 
+/// About what a response takes of memory, in octets.
+pub(super) fn weight(response: &[Value]) -> usize {
+    let of = |value: &Value| match value {
+        Value::Word(octets) | Value::Text(octets) => octets.len(),
+        Value::TooLarge => 0,
+        Value::List(list) => weight(list),
+    };
+    response.iter().map(|value| size_of::<Value>() + of(value)).sum()
+}
+
 /// Reads responses.
 pub(super) struct Reader<S> {
     stream: S,
-    most_literal: u64,
+    /// Octets of literals that are kept of one response.
+    most_literals: u64,
+    /// Octets that may still be read past.
+    may_pass: u64,
 }
 
 impl<S: BufRead> Reader<S> {
-    pub(super) fn new(stream: S, most_literal: u64) -> Self {
-        Reader { stream, most_literal }
+    pub(super) fn new(stream: S, most_literals: u64) -> Self {
+        Reader { stream, most_literals, may_pass: MOST_PASSED }
+    }
+
+    /// A command is sent: as much may be read past again.
+    pub(super) fn begin_answer(&mut self) {
+        self.may_pass = MOST_PASSED;
     }
 
     /// The next response, with the literals in it.
     pub(super) fn next(&mut self) -> io::Result<Vec<Value>> {
         let mut tree = Tree { open: vec![Vec::new()] };
-        let mut octets = 0;
+        let (mut octets, mut room) = (0, self.most_literals);
         loop {
             let mut line = Vec::new();
             let left = MOST_LINE.saturating_sub(octets) as u64;
@@ -76,16 +96,19 @@ impl<S: BufRead> Reader<S> {
                 return Ok(tree.close());
             };
             tree.add_text(text)?;
-            let literal = self.literal(size)?;
+            let literal = self.literal(size, &mut room)?;
             tree.push(literal);
         }
     }
 
-    fn literal(&mut self, size: u64) -> io::Result<Value> {
-        if size > self.most_literal {
+    fn literal(&mut self, size: u64, room: &mut u64) -> io::Result<Value> {
+        if size > *room {
+            let left = self.may_pass.checked_sub(size);
+            self.may_pass = left.ok_or_else(|| io::Error::other("it sends more than is read past"))?;
             io::copy(&mut (&mut self.stream).take(size), &mut io::sink())?;
             return Ok(Value::TooLarge);
         }
+        *room -= size;
         let mut octets = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PIECE));
         (&mut self.stream).take(size).read_to_end(&mut octets)?;
         match octets.len() as u64 == size {

@@ -114,10 +114,70 @@ fn what_is_too_large_is_read_past_and_named() {
     );
 }
 
+/// Reads INBOX of a server that answers so from SEARCH on: the messages and the faults.
+fn read_inbox(answers: &[&str]) -> (Vec<Vec<u8>>, Vec<String>) {
+    let before = ["M4 OK\r\n", "* LIST () \"/\" INBOX\r\nM5 OK\r\n", "M6 OK\r\n"];
+    let mut reader = up(&before.iter().chain(answers).copied().collect::<Vec<_>>());
+    reader.bounds.files = 4;
+    let (mut faults, mut seen) = (Faults::default(), Vec::new());
+    reader.folders(&mut faults).unwrap();
+    let read = reader.read(0, &mut faults, &mut |message| {
+        seen.push(message.octets);
+        Ok(())
+    });
+    read.unwrap();
+    (seen, faults.first().to_vec())
+}
+
+#[test]
+fn one_message_that_is_refused_keeps_no_other_back() {
+    let (seen, faults) = read_inbox(&[
+        "* SEARCH 1 2 3\r\nM7 OK\r\n",
+        "* 1 FETCH (UID 1 BODY[] \"a\")\r\nM8 NO [SERVERBUG] can't read\r\n",
+        "M9 NO gone bad\r\n",
+        "* 3 FETCH (UID 3 BODY[] \"c\")\r\nM10 OK\r\n",
+    ]);
+    assert_eq!(seen, [b"a", b"c"]);
+    assert_eq!(faults, ["INBOX, UID 2: the server says: NO gone bad"]);
+}
+
+#[test]
+fn what_is_left_out_is_named() {
+    // No body is no message of three letters.
+    let (seen, faults) =
+        read_inbox(&["* SEARCH 1\r\nM7 OK\r\n", "* 1 FETCH (UID 1 BODY[] NIL)\r\nM8 OK\r\n"]);
+    assert!(seen.is_empty());
+    assert_eq!(faults, ["INBOX, UID 1: the server did not send it"]);
+    // More messages than are taken.
+    let (_, faults) = read_inbox(&[
+        "* SEARCH 1 2 3 4 5\r\nM7 OK\r\n",
+        "* 1 FETCH (UID 1 BODY[] \"a\")\r\n* 2 FETCH (UID 2 BODY[] \"b\")\r\n\
+         * 3 FETCH (UID 3 BODY[] \"c\")\r\n* 4 FETCH (UID 4 BODY[] \"d\")\r\nM8 OK\r\n",
+    ]);
+    assert_eq!(faults, ["INBOX: more than 4 messages"]);
+}
+
+#[test]
+fn a_mailbox_of_all_mail_is_named() {
+    let list = "* LIST () \"/\" INBOX\r\n* LIST (\\All) \"/\" Archive\r\nM5 OK\r\n";
+    let mut faults = Faults::default();
+    assert_eq!(up(&["M4 OK\r\n", list]).folders(&mut faults).unwrap().len(), 1);
+    assert!(faults.first()[0].starts_with("Archive: it shows all mail"), "{:?}", faults.first());
+}
+
+#[test]
+fn one_response_keeps_no_more_than_a_message() {
+    let half = "x".repeat(60);
+    let answer = format!("* X {{60}}\r\n{half} {{60}}\r\n{half}\r\n* Y unasked\r\nM4 OK\r\n");
+    let got = up(&[answer.as_str()]).command(b"NOOP", "X").unwrap();
+    let text = Value::Text(half.into_bytes());
+    assert_eq!(got, [[Value::Word(b"*".to_vec()), Value::Word(b"X".to_vec()), text, Value::TooLarge]]);
+}
+
 #[test]
 fn answers_that_are_none() {
     let check = |answer: &str, why: &str| {
-        let got = up(&[answer]).command(b"NOOP").unwrap_err();
+        let got = String::from(up(&[answer]).command(b"NOOP", "X").unwrap_err());
         assert!(got.contains(why), "{answer:.60}: {got}");
     };
     check("M4 NO not now\r\n", "not now");
@@ -126,10 +186,12 @@ fn answers_that_are_none() {
     check("* OK without end", "no end");
     check(&format!("* X {}\r\nM4 OK\r\n", "(".repeat(100)), "nested too deep");
     check("* X {99}\r\nshort", "end of file");
+    check(&format!("* X {{{}}}\r\nx", u64::MAX), "more than is read past");
+    check("M4 NO \x1b]0;owned\x07 now\r\n", "NO ?]0;owned? now");
     let endless = "* 1 EXISTS\r\n".repeat(100);
     let mut reader = up(&[endless.as_str()]);
     reader.bounds.files = 50;
-    assert!(reader.command(b"NOOP").unwrap_err().contains("has no end"));
+    assert!(String::from(reader.command(b"NOOP", "X").unwrap_err()).contains("has no end"));
 }
 
 #[test]
@@ -164,6 +226,15 @@ fn logging_in() {
         "AUTHENTICATE XOAUTH2\r\ndXNlcj1hLGJAeAFhdXRoPUJlYXJlciB0MGsBAQ==\r\n\r\n",
         false,
     );
+}
+
+#[test]
+fn a_log_in_without_end_is_given_up() {
+    let endless = "* OK\r\n".repeat(1000);
+    let (script, _) = Script::new(&["* OK\r\n", "* CAPABILITY AUTH=PLAIN\r\nM1 OK\r\n", endless.as_str()]);
+    let login = Login::Password("anna".into(), Secret::new("pw"));
+    let outcome = ImapReader::open(Box::new(script), false, &login, Bounds::default());
+    assert!(outcome.err().unwrap().contains("has no end"));
 }
 
 #[test]
