@@ -82,15 +82,17 @@ pub fn rollback(store: &Path, snapshot: &Snapshot) -> Result<PathBuf, StoreError
     let kept = store.join(format!("{}.before-rollback-{stamp}", schema_file()));
     // A copy first: should this break off, the snapshot is still there to go back to.
     let passing = store.join(format!("{}.passing", schema_file()));
+    let broken = |e| failed(format!("going back in {}: {e}", store.display()));
+    fs::copy(&snapshot.path, &passing).map_err(broken)?;
+    // Before it counts: a crash in between would have numbers given again that clients know already.
+    crate::backup::leave_gaps(&passing)?;
     let step = || -> std::io::Result<()> {
-        fs::copy(&snapshot.path, &passing)?;
         fs::File::open(&passing)?.sync_all()?;
         fs::rename(&current, &kept)?;
         fs::rename(&passing, &current)?;
         fs::File::open(store)?.sync_all()
     };
-    step().map_err(|e| failed(format!("going back in {}: {e}", store.display())))?;
-    crate::backup::leave_gaps(&current)?;
+    step().map_err(broken)?;
     Ok(kept)
 }
 
@@ -135,6 +137,10 @@ mod tests {
             open(path).unwrap().query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap()
         };
         assert_eq!((messages(&database), messages(&kept)), (0, 1));
+        let failing = snapshots(store).unwrap().remove(0);
+        fs::write(&snapshot, b"no database").unwrap();
+        assert!(rollback(store, &failing).is_err());
+        assert_eq!(messages(&database), 0, "what can't be given its gaps does not take the database's place");
         // It can be done once more.
         assert_eq!(snapshots(store).unwrap().len(), 1);
     }

@@ -6,11 +6,14 @@ use super::{
 use crate::StoreError;
 use crate::sqlite::schema_file;
 use rusqlite::Connection;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 /// Numbers that are left out, so that no client takes what comes now for what came after the backup was made.
 const GAP: i64 = 1_000_000;
+
+/// The database's name until all is there. It is made first, so that it marks what a restore left that broke off.
+const PASSING: &str = "mail.db.restoring";
 
 /// What a restored store holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,15 +34,11 @@ pub fn restore(
     store: &Path,
     watch: Watch<'_>,
 ) -> Result<Restored, StoreError> {
-    let target = store.join(schema_file());
-    if target.exists() {
-        return Err(failed(format!(
-            "there is a store in {} already: move it away, or name another server.data",
-            store.display()
-        )));
-    }
     let place = chosen(at, name)?;
     folder(store)?;
+    // No server may make a store here meanwhile.
+    let _alone = crate::sqlite::alone(store)?;
+    nothing_there(store)?;
     let small = read_manifest(&place)?;
     for entry in &small {
         let found = copying::hash_of(&place.join(&entry.name), &entry.name)?;
@@ -47,11 +46,12 @@ pub fn restore(
             return Err(failed(format!("{} is not as it was written", place.join(&entry.name).display())));
         }
     }
+    let (target, passing) = (store.join(schema_file()), store.join(PASSING));
+    File::create(&passing).map_err(|e| io_failed("making", &passing, &e))?;
     let blobs: Vec<_> = read_list(&place)?.into_values().collect();
     copying::copy_back(&at.join(BLOBS), &store.join("blobs"), &blobs, watch)?;
     copying::copy(&place.join(IDENTITY), &store.join(IDENTITY))?;
     // The database under its name at last: a restore that broke off can be begun again.
-    let passing = store.join("mail.db.restoring");
     copying::copy(&place.join(DATABASE), &passing)?;
     let held = leave_gaps(&passing)?;
     super::sync_file_system(store)?;
@@ -59,6 +59,25 @@ pub fn restore(
     super::sync_file_system(store)?;
     let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Restored { name, blobs: blobs.len() as u64, held })
+}
+
+/// Refuses a folder that holds a store or parts of one: a log left beside would be replayed into the restored database,
+/// and blobs left there be swept. What a restore left that broke off is not in the way.
+fn nothing_there(store: &Path) -> Result<(), StoreError> {
+    let database = schema_file();
+    let mut parts = ["", "-wal", "-shm", "-journal"].map(|end| format!("{database}{end}")).to_vec();
+    parts.push(format!("{PASSING}-journal"));
+    if !store.join(PASSING).exists() {
+        parts.extend([IDENTITY, "blobs"].map(String::from));
+    }
+    match parts.iter().find(|part| fs::symlink_metadata(store.join(part)).is_ok()) {
+        None => Ok(()),
+        Some(part) => Err(failed(format!(
+            "there is a store in {} already, or a part of one ({part}): move the whole folder away, or name another \
+             server.data",
+            store.display()
+        ))),
+    }
 }
 
 /// Clients may know messages and changes that came after the backup was made. Numbers that these may have are left

@@ -232,3 +232,24 @@ fn two_stores_do_not_share_a_folder() {
     assert!(refused.is_err_and(|error| error.to_string().contains("another store")));
     assert_eq!(backup::list(at.path()).unwrap().len(), 1);
 }
+
+#[test]
+fn a_restore_leaves_alone_what_is_there() {
+    let rig = Rig::new();
+    let at = tempfile::tempdir().unwrap();
+    backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
+    let restore = |to: &std::path::Path| backup::restore(at.path(), None, to, &nobody_watches);
+    let running = restore(&rig.settings.directory).unwrap_err().to_string();
+    assert!(running.contains("in use"), "{running}");
+    for part in ["mail.db", "mail.db-wal", "mail.db-shm", "mail.db-journal", "identity", "blobs"] {
+        let store = tempfile::tempdir().unwrap();
+        fs::write(store.path().join(part), b"of another").unwrap();
+        let refused = restore(store.path()).unwrap_err().to_string();
+        assert!(refused.contains("move the whole folder away"), "{part}: {refused}");
+        assert_eq!(fs::read(store.path().join(part)).unwrap(), b"of another");
+    }
+    let broken_off = tempfile::tempdir().unwrap();
+    fs::create_dir(broken_off.path().join("blobs")).unwrap();
+    fs::write(broken_off.path().join("mail.db.restoring"), b"half").unwrap();
+    restore(broken_off.path()).unwrap();
+}
