@@ -320,21 +320,9 @@ pub struct Control {
 }
 
 impl Control {
-    /// Listens. A file that an earlier server left behind is replaced; a server that answers there is an error.
+    /// Listens; see [`listen`].
     pub fn bind(path: &Path) -> io::Result<Self> {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server is running with this data"));
-        }
-        // Made under another name and moved, so that it is never there with other rights than its owner's.
-        let new = path.with_extension("new");
-        match fs::remove_file(&new) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&new)?;
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
-        fs::rename(&new, path)?;
-        Ok(Control { listener, path: path.into() })
+        Ok(Control { listener: listen(path, 0o600)?, path: path.into() })
     }
 
     /// Serves for ever; drop the future to stop.
@@ -359,6 +347,24 @@ impl Control {
             }
         }
     }
+}
+
+/// Listens on a socket of this mode. A file that an earlier server left behind is replaced; a server that answers there is an
+/// error.
+pub fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server is running with this data"));
+    }
+    // Made under another name and moved, so that it is never there with other rights than its owner's.
+    let new = path.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&new)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
+    fs::rename(&new, path)?;
+    Ok(listener)
 }
 
 impl Drop for Control {

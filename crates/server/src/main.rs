@@ -16,6 +16,7 @@ mod mailbox;
 mod outbound;
 mod random;
 mod reader;
+mod sendmail;
 mod serve;
 mod server;
 mod transfer;
@@ -34,5 +35,8 @@ fn main() -> ExitCode {
     // Small allocations must not come in pieces of 2 MiB: an idle server should be small. A kernel without huge pages
     // has nothing to turn off.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    cli::run(cli::Cli::parse())
+    match sendmail::client::called(std::env::args_os()) {
+        Some(words) => sendmail::client::run(words),
+        None => cli::run(cli::Cli::parse()),
+    }
 }

@@ -9,7 +9,7 @@ use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::outbound::Outbound;
 use crate::server::{Server, WORKING_SESSIONS};
-use crate::{inbound, reader};
+use crate::{inbound, reader, sendmail};
 use base::{Limits, Resolver};
 use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
 use session::mail_session::MailSession;
@@ -79,6 +79,13 @@ async fn serve(config: Config) -> Result<(), String> {
     let control =
         Control::bind(&config.control_socket).map_err(|e| format!("cannot listen on {socket}: {e}"))?;
     tasks.spawn(control.serve(steward as Arc<dyn Admin>));
+    if let Some(settings) = &config.sendmail {
+        let socket = settings.socket.display();
+        let door = sendmail::door::Door::bind(settings, server.clone())
+            .map_err(|e| format!("cannot listen on {socket} (sendmail.socket): {e}"))?;
+        info!(%socket, "listening for mail from this machine");
+        tasks.spawn(door.serve());
+    }
     if let Some(tls) = &server.tls {
         tasks.spawn(tls.clone().watch());
     }

@@ -72,6 +72,13 @@ pub enum Command {
     /// Give back from a backup: the whole store, an account, or a mailbox
     #[command(after_help = RESTORE_EXAMPLES)]
     Restore(Restore),
+    /// Send a message from standard input, as other programs call sendmail: cron, PHP, monit
+    #[command(after_help = SENDMAIL_HELP)]
+    Sendmail {
+        /// Options and recipients; see below
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
     /// Go back to the database as it was before an upgrade, with the older version of the program
     Rollback {
         /// The schema's version to go back to; unless given, all that are there are listed
@@ -122,6 +129,25 @@ const UNDELETE_EXAMPLES: &str = "Examples:
   mailward undelete restore anna@example.org 4711 4712
   mailward undelete restore anna@example.org --since 2d --mailbox INBOX
   mailward undelete restore anna@example.org --all";
+
+const SENDMAIL_HELP: &str = "Options, as other sendmails have them:
+  -t               send to those whom To, Cc and Bcc name, too; Bcc is taken away
+  -i, -oi          a line with only a dot does not end the message
+  -f, -r ADDRESS   the reverse-path; <> for none
+  -F NAME          the full name in a From that is added
+  -N WHEN          reports: never, or of success, failure, delay (with commas)
+  -R full|hdrs     what a report returns
+  -V ID            what reports name
+  -v               say how it went
+  --socket FILE    where the server is, if not at /run/mailward/sendmail.sock
+  --               what follows is a recipient
+Others that sendmails have are ignored. The server must be told that the machine's users may send: [sendmail] in its
+configuration. Exit codes are those of sysexits.h: 75 to try again later, 77 not allowed, 67 no such user.
+
+Examples:
+  ln -s /usr/bin/mailward /usr/sbin/sendmail      called by that name it is this command
+  sendmail_path = \"/usr/bin/mailward sendmail -t -i\"      in php.ini
+  echo 'The disk is full' | mailward sendmail root";
 
 const IMPORT_EXAMPLES: &str = "Examples:
   mailward import anna@example.org /var/vmail/anna/Maildir      Maildir and Maildir++, flags and keywords with it

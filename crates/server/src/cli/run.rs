@@ -38,6 +38,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Export(command) => return keep::code(keep::export(&files, &command)),
         Command::Backup(command) => return keep::code(keep::backup(&files, &command)),
         Command::Restore(command) => return keep::code(keep::restore(&files, &command)),
+        Command::Sendmail { words } => return crate::sendmail::client::run(words),
         Command::Rollback { to, yes } => return keep::code(keep::rollback(&files, to, yes)),
         Command::Undelete(command) => {
             let (request, json) = undelete(command);

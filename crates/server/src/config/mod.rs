@@ -54,6 +54,8 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
     /// Sending to other servers.
     pub outbound: Outbound,
+    /// Mail from the machine itself, if it is taken.
+    pub sendmail: Option<Sendmail>,
     /// Content checks only record.
     pub record_only: bool,
     /// The log's filter.
@@ -182,6 +184,19 @@ pub struct Outbound {
     pub give_up_after: Duration,
 }
 
+/// Mail from the machine itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sendmail {
+    /// The socket.
+    pub socket: PathBuf,
+    /// The domain of users' addresses, if one is named.
+    pub domain: Option<Domain>,
+    /// Users who may send from every address.
+    pub trusted_users: Vec<String>,
+    /// What each may send.
+    pub most: crate::sendmail::Most,
+}
+
 /// Why there is no configuration: every reason, ready to print.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError(pub Vec<String>);
@@ -260,6 +275,7 @@ impl Written {
         let certificates = check(certificates(raw, &doors), &mut errors);
         let dns_servers = check(dns_servers(&raw.dns.servers), &mut errors);
         let outbound = check(outbound(&raw.outbound), &mut errors);
+        let sendmail = check(sendmail(&raw.sendmail), &mut errors);
         check(
             raw.log.level.parse::<tracing_subscriber::EnvFilter>().map_err(|e| format!("log.level: {e}")),
             &mut errors,
@@ -268,8 +284,8 @@ impl Written {
         if raw.server.key_file.starts_with(&raw.server.data) {
             errors.push("server.key_file lies in the data directory: keep the key elsewhere, or a copy of the data is a copy of the mail".into());
         }
-        let (Some(hostname), Some(certificates), Some(dns_servers), Some(outbound), true) =
-            (hostname, certificates, dns_servers, outbound, errors.is_empty())
+        let (Some(hostname), Some(certificates), Some(dns_servers), Some(outbound), Some(sendmail), true) =
+            (hostname, certificates, dns_servers, outbound, sendmail, errors.is_empty())
         else {
             return Err(ConfigError(errors));
         };
@@ -293,6 +309,7 @@ impl Written {
             },
             dns_servers,
             outbound,
+            sendmail,
             record_only: raw.screen.record_only,
             log_level: raw.log.level.clone(),
             log_format: raw.log.format,
@@ -341,6 +358,9 @@ fn make_absolute(table: &mut Table, directory: &Path) {
         for key in ["data", "key_file", "control_socket"] {
             fix(server.get_mut(key));
         }
+    }
+    if let Some(Value::Table(sendmail)) = table.get_mut("sendmail") {
+        fix(sendmail.get_mut("socket"));
     }
     if let Some(Value::Table(outbound)) = table.get_mut("outbound") {
         fix(outbound.get_mut("smart_host_password_file"));
@@ -609,6 +629,19 @@ fn outbound(raw: &raw::Outbound) -> Result<Outbound, String> {
         late_after: raw.late_after.0,
         give_up_after: raw.give_up_after.0,
     })
+}
+
+fn sendmail(raw: &raw::Sendmail) -> Result<Option<Sendmail>, String> {
+    let no_domain = |name: &String| format!("sendmail.domain: \"{name}\" is no domain");
+    let domain =
+        raw.domain.as_ref().map(|name| Domain::new(name).map_err(|_| no_domain(name))).transpose()?;
+    let most = crate::sendmail::Most {
+        messages_per_hour: raw.messages_per_hour,
+        messages_per_day: raw.messages_per_day,
+        recipients_per_day: raw.recipients_per_day,
+    };
+    let trusted_users = raw.trusted_users.clone();
+    Ok(raw.enabled.then(|| Sendmail { socket: raw.socket.clone(), domain, trusted_users, most }))
 }
 
 /// `HOST`, `HOST:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`; an IPv4 address needs no brackets.

@@ -96,6 +96,26 @@ pub enum TlsMode {
 }
 
 section! {
+    /// Mail from the machine itself.
+    Sendmail {
+        /// Whether users of this machine (cron, web servers) may hand in mail by `mailward sendmail`, without log-in.
+        enabled: bool = false,
+        /// The socket for it. All may use it, so its directory must be open to all (mode 0755); it is made if missing.
+        socket: PathBuf = crate::sendmail::STANDARD_SOCKET.into(),
+        /// The domain of users' addresses, one of ours. Unless set: server.hostname, or what of it is ours.
+        domain: Option<String> = None,
+        /// Users, by name, who may send from every address, as root may; others only from their own.
+        trusted_users: Vec<String> = Vec::new(),
+        /// Messages that each user may send within an hour.
+        messages_per_hour: u64 = 200,
+        /// Messages that each user may send within a day.
+        messages_per_day: u64 = 1000,
+        /// Recipients that each user may write to within a day, those of each message counted.
+        recipients_per_day: u64 = 5000,
+    }
+}
+
+section! {
     /// Certificates.
     Tls {
         /// Certificate chains and keys in PEM: { cert = "FILE", key = "FILE" }, the default one first. Each is used
@@ -320,6 +340,8 @@ pub struct RawConfig {
     pub pop3: Service,
     /// Sending to other servers.
     pub outbound: Outbound,
+    /// Mail from the machine itself.
+    pub sendmail: Sendmail,
     /// Certificates.
     pub tls: Tls,
     /// Log-in.
@@ -347,6 +369,7 @@ impl Default for RawConfig {
             imap: open,
             pop3: Service::default(),
             outbound: Outbound::default(),
+            sendmail: Sendmail::default(),
             tls: Tls::default(),
             auth: Auth::default(),
             store: Store::default(),
@@ -370,6 +393,7 @@ pub const SECTIONS: &[(&str, &str, &[Key])] = &[
     ("pop3", "Fetching mail by POP3.", Service::KEYS),
     ("pop3.also", "A second door for POP3, such as port 110 beside 995.", Also::KEYS),
     ("outbound", "Sending to other servers.", Outbound::KEYS),
+    ("sendmail", "Mail from the machine itself: `mailward sendmail`.", Sendmail::KEYS),
     ("tls", "Certificates.", Tls::KEYS),
     ("auth", "Log-in.", Auth::KEYS),
     ("store", "Where mail is kept.", Store::KEYS),

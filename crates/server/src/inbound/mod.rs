@@ -3,7 +3,7 @@
 //! The session decides the protocol; this asks the checks, hands the octets on, and has the message committed
 //! before the peer hears `250`.
 
-mod transaction;
+pub mod transaction;
 
 use crate::driver::{self, HANDSHAKE, Waited, Waiter};
 use crate::login::{Failure, Login, Visitor};
@@ -16,7 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::{Instrument, debug, info, info_span, warn};
-use transaction::Transaction;
+use transaction::{By, Transaction};
 use wire::smtp::Rcpt;
 
 /// Serves one connection; the handshake of implicit TLS is already done.
@@ -195,7 +195,7 @@ impl Inbound {
                 info!(trace = %transaction.trace(), to = %address, %reply, why = ruling.trace(), "recipient refused");
             }
             None => {
-                let by = self.login.as_ref().map(Login::account);
+                let by = self.login.as_ref().map(|login| By::from(login.account()));
                 transaction.add(&address, terms, &destination, by, ruling);
             }
         }

@@ -31,11 +31,28 @@ pub struct Transaction {
     /// When MAIL came.
     begun: Timestamp,
     sender: Sender,
+    /// The user of this machine who sends, if one does.
+    uid: Option<u32>,
     ruling: Ruling<gate::Sender>,
     recipients: Vec<(Delivery, Ruling<Recipient>)>,
     /// Who wants to hear that mail is in which mailboxes.
     confirmed: Vec<Confirmed>,
     body: Option<Incoming>,
+}
+
+/// By whom mail for other servers is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct By {
+    /// The account, unless a user of this machine sends it.
+    pub account: Option<AccountId>,
+    /// The domain of ours whose mail it is.
+    pub domain: DomainId,
+}
+
+impl From<&Account> for By {
+    fn from(account: &Account) -> Self {
+        By { account: Some(account.id), domain: account.domain }
+    }
 }
 
 /// A recipient here of whose mail the sender wants to hear that it was delivered (RFC 3461 §5.2.3).
@@ -60,11 +77,17 @@ impl Transaction {
             trace: crate::random::trace_id(),
             begun: Timestamp::now(),
             sender,
+            uid: None,
             ruling,
             recipients: Vec::new(),
             confirmed: Vec::new(),
             body: None,
         }
+    }
+
+    /// Begins with mail from a user of this machine.
+    pub fn of_user(sender: Sender, ruling: Ruling<gate::Sender>, uid: u32) -> Self {
+        Transaction { uid: Some(uid), ..Transaction::new(sender, ruling) }
     }
 
     /// What the sender asks for of a recipient.
@@ -93,7 +116,7 @@ impl Transaction {
         to: &Address,
         terms: Terms,
         destination: &Destination,
-        by: Option<&Account>,
+        by: Option<By>,
         ruling: Ruling<Recipient>,
     ) {
         let recipient = Some(to.clone());
@@ -115,13 +138,8 @@ impl Transaction {
                     recipient: recipient.clone(),
                 })
                 .collect(),
-            (Destination::Remote, Some(account)) => {
-                vec![Delivery::Queue {
-                    account: Some(account.id),
-                    domain: account.domain,
-                    recipient: to.clone(),
-                    terms,
-                }]
+            (Destination::Remote, Some(by)) => {
+                vec![Delivery::Queue { account: by.account, domain: by.domain, recipient: to.clone(), terms }]
             }
             // The recipient checks let nothing else through.
             _ => Vec::new(),
@@ -211,15 +229,15 @@ impl Transaction {
         mut tree: mime::Tree,
     ) -> Spooled {
         let mut top = format!("Return-Path: <{}>\r\n", self.sender.mail.reverse_path);
-        let name = &self.sender.client;
-        top += &format!(
-            "Received: from {name} ([{}])\r\n\tby {} with {} id {};\r\n\t{}\r\n",
-            peer.ip,
-            server.host,
-            self.sender.protocol(),
-            self.trace,
-            received.rfc5322(),
-        );
+        let from = match self.uid {
+            // No protocol of the net brought it, so there is no host to name.
+            Some(uid) => format!("by {} (uid {uid})", server.host),
+            None => {
+                let (name, protocol) = (&self.sender.client, self.sender.protocol());
+                format!("from {name} ([{}])\r\n\tby {} with {protocol}", peer.ip, server.host)
+            }
+        };
+        top += &format!("Received: {from} id {};\r\n\t{}\r\n", self.trace, received.rfc5322());
         if peer.origin == Origin::Submission {
             if tree.fields_named("Date").next().is_none() {
                 top += &format!("Date: {}\r\n", received.rfc5322());
