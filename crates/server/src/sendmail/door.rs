@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, result};
@@ -63,11 +63,6 @@ impl Door {
         let allowance = Allowance::new(settings.most);
         let desk = Desk { server, settings: settings.clone(), allowance, users: Mutex::default() };
         Ok(Door { listener, path, desk: Arc::new(desk) })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Serves for ever; drop the future to stop.
@@ -271,14 +266,14 @@ impl Desk {
         let mut reader = ChunkReader::new(limits.message_octets, limits.line_octets, false);
         reader.start(size, true);
         let whole = async {
-            while reader.fault().is_none() {
+            // Whether it is over is asked before more is waited for: the command says nothing further.
+            while reader.fault().is_none() && reader.read(&[]).1 != Event::End {
                 let input = timeout(PATIENCE, stream.fill_buf()).await??;
                 let (used, event) = reader.read(input);
-                match event {
-                    Event::Content(octets) => transaction.push(octets),
-                    Event::End => break,
-                    Event::More => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-                }
+                let Event::Content(octets) = event else {
+                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+                };
+                transaction.push(octets);
                 stream.consume(used);
             }
             Ok(())
