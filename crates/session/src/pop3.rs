@@ -129,7 +129,8 @@ impl MailSession for Session {
             }
             Input::RunDone => self.deadline = now + self.config.limits.pop3_idle,
             // RFC 1939 §3: a timeout ends the session without a word and without UPDATE, as does a lost connection.
-            Input::Tick if now >= self.deadline => self.close(),
+            // A long answer on a slow line takes as long as it takes; sending it has a time of its own.
+            Input::Tick if now >= self.deadline && !self.is_runnable() => self.close(),
             Input::Shutdown => self.close(),
             Input::Tick | Input::Changed => {}
             Input::Eof => self.ended = true,
