@@ -534,7 +534,8 @@ fn a_large_message_comes_in_pieces() {
         // The line is slow: the time for the next command is long over.
         driver.now += Duration::from_secs(3600);
         driver.session.feed(driver.now, Input::Tick);
-        assert!(driver.session.next().is_none(), "cut off after {} pieces", runs.len());
+        let next = driver.session.next();
+        assert!(!matches!(next, Some(Action::Close)), "cut off after {} pieces", runs.len());
     }
     // QUIT waits until the message is out.
     assert_eq!(runs.last().unwrap(), b"+OK bye\r\n");
