@@ -83,6 +83,13 @@ pub fn rollback(store: &Path, snapshot: &Snapshot) -> Result<PathBuf, StoreError
     // A copy first: should this break off, the snapshot is still there to go back to.
     let passing = store.join(format!("{}.passing", schema_file()));
     let broken = |e| failed(format!("going back in {}: {e}", store.display()));
+    // A log that an earlier one left, broken off, belongs to another copy.
+    for end in ["-wal", "-shm", "-journal"] {
+        match fs::remove_file(store.join(format!("{}.passing{end}", schema_file()))) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(broken(e)),
+            _ => {}
+        }
+    }
     fs::copy(&snapshot.path, &passing).map_err(broken)?;
     // Before it counts: a crash in between would have numbers given again that clients know already.
     crate::backup::leave_gaps(&passing)?;
@@ -132,7 +139,10 @@ mod tests {
         let held = crate::sqlite::alone(store).unwrap();
         assert!(rollback(store, &found[0]).is_err(), "a server that runs is not pulled away its database");
         drop(held);
+        let log = store.join(format!("{}.passing-wal", schema_file()));
+        fs::write(&log, b"of one that broke off").unwrap();
         let kept = rollback(store, &found[0]).unwrap();
+        assert!(!log.exists());
         let messages = |path: &Path| -> i64 {
             open(path).unwrap().query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap()
         };
