@@ -104,9 +104,11 @@ impl Queue for Sqlite {
         let mut changed = Changed::default();
         let mut destinations = std::collections::BTreeSet::new();
         let mut after = 0;
+        // Mail that is released has as long as new mail has before its sender is told that it is late.
+        let grace = int(self.parts.settings.late_after.as_secs());
         loop {
             let (which, change) = (which.clone(), change.clone());
-            let piece = self.write(move |work| change_piece(work, &which, &change, after))?;
+            let piece = self.write(move |work| change_piece(work, &which, &change, after, grace))?;
             let Some(last) = piece.last else {
                 changed.destinations = destinations.into_iter().collect();
                 return Ok(changed);
@@ -214,8 +216,6 @@ fn change_hold(work: &Work<'_>, which: &Which, change: &Change) -> Result<(), Fa
     }
 }
 
-/// Seconds that mail has for being sent when it is released, before its sender is told that it is late.
-const AFTER_RELEASE: i64 = 3600;
 const RELEASE: &str = "UPDATE queue SET held = NULL, due = ?2, deadline = max(deadline, ?3)
     WHERE id = ?1 AND held IS NOT NULL";
 /// The hold of the account outlives that of the destination, and the other way round.
@@ -231,7 +231,14 @@ struct Piece {
     destinations: Vec<String>,
 }
 
-fn change_piece(work: &Work<'_>, which: &Which, change: &Change, after: i64) -> Result<Piece, Fault> {
+/// `grace` is in seconds.
+fn change_piece(
+    work: &Work<'_>,
+    which: &Which,
+    change: &Change,
+    after: i64,
+    grace: i64,
+) -> Result<Piece, Fault> {
     let (condition, mut values) = match which {
         Which::Ids(ids) => {
             let list: Vec<String> = ids.iter().map(u64::to_string).collect();
@@ -261,7 +268,7 @@ fn change_piece(work: &Work<'_>, which: &Which, change: &Change, after: i64) -> 
                 work.run("UPDATE queue SET held = ?2 WHERE id = ?1", rusqlite::params![id, why]).map(drop)?;
             }
             Change::Release => {
-                work.run(release, [*id, now, now + AFTER_RELEASE]).map(drop)?;
+                work.run(release, [*id, now, now.saturating_add(grace)]).map(drop)?;
             }
             Change::Drop => remove(work, *id)?,
         }
