@@ -9,13 +9,13 @@ use crate::driver::{self, HANDSHAKE, Waited, Waiter};
 use crate::login::{Failure, Login, Visitor};
 use crate::server::Server;
 use base::{Address, BoxFuture, Reply};
-use gate::{Origin, Peer, PeerEvidence, RecipientEvidence, Ruling, SenderEvidence, Stage};
+use gate::{Origin, Peer, PeerEvidence, Ruling, SenderEvidence, Stage};
 use net::Connection;
 use session::smtp::{Action, Answer, Config, Identity, Input, Question, Sender, Service, Session};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span};
 use transaction::{By, Transaction};
 use wire::smtp::Rcpt;
 
@@ -173,49 +173,17 @@ impl Inbound {
 
     async fn judge_recipient(&mut self, rcpt: Rcpt) -> Answer {
         let Some(transaction) = &mut self.transaction else { return out_of_order() };
-        let terms = transaction.terms(&rcpt);
-        let (address, destination) = match self.server.resolve(rcpt.path, transaction.announced_size()) {
-            Ok(resolved) => resolved,
-            Err(error) => {
-                warn!(%error, "directory failed");
-                return Answer::Reply(Reply::new(451, (4, 3, 0), "Try again later"));
-            }
-        };
-        let evidence = RecipientEvidence {
-            peer: &self.peer,
-            authenticated: self.login.is_some(),
-            reverse_path: transaction.reverse_path(),
-            recipient: &address,
-            destination: &destination,
-        };
-        let ruling = self.server.gatehouse.recipient(&evidence).await;
-        let answer = answer_of(&ruling);
-        match ruling.turns_away() {
-            Some(reply) => {
-                info!(trace = %transaction.trace(), to = %address, %reply, why = ruling.trace(), "recipient refused");
-            }
-            None => {
-                let by = self.login.as_ref().map(|login| By::from(login.account()));
-                transaction.add(&address, terms, &destination, by, ruling);
-            }
+        let by = self.login.as_ref().map(|login| By::from(login.account()));
+        match transaction.recipient(&self.server, &self.peer, rcpt, by).await {
+            Ok(()) => Answer::Accepted,
+            Err(not_taken) => Answer::Reply(not_taken.reply),
         }
-        answer
     }
 
     /// Opens the spool for a message, if there is room.
     fn begin(&mut self) -> Answer {
         let Some(transaction) = &mut self.transaction else { return out_of_order() };
-        if !self.server.store.has_room() {
-            warn!("disk nearly full: no mail is taken");
-            return Answer::Reply(Reply::new(452, (4, 3, 1), "Out of disk space, try again later"));
-        }
-        match self.server.store.spool() {
-            Ok(spool) => {
-                transaction.open(spool, &self.server);
-                Answer::Accepted
-            }
-            Err(error) => Answer::Reply(transaction::store_reply(&error)),
-        }
+        transaction.begin(&self.server).map_or_else(Answer::Reply, |()| Answer::Accepted)
     }
 
     /// Judges and commits the message; gives the reply that tells how it went.

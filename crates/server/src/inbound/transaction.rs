@@ -3,10 +3,10 @@
 use crate::gatehouse::Owns;
 use crate::outbound;
 use crate::server::{Drops, Server};
-use base::{AccountId, Address, DomainId, Flags, Octets, Reply, ReversePath, SpecialUse, Timestamp, TraceId};
+use base::{AccountId, Address, DomainId, Flags, Octets, Reply, SpecialUse, Timestamp, TraceId};
 use gate::{
-    ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, Ruling, Rulings,
-    Screened, Spooled,
+    ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, RecipientEvidence,
+    Ruling, Rulings, Screened, Spooled,
 };
 use session::smtp::Sender;
 use std::io;
@@ -55,6 +55,14 @@ impl From<&Account> for By {
     }
 }
 
+/// Why a recipient is not among those of a message.
+pub struct NotTaken {
+    /// Its address, where one was found.
+    pub address: Option<Address>,
+    /// What its sender is told.
+    pub reply: Reply,
+}
+
 /// A recipient here of whose mail the sender wants to hear that it was delivered (RFC 3461 §5.2.3).
 struct Confirmed {
     recipient: Address,
@@ -90,28 +98,43 @@ impl Transaction {
         Transaction { uid: Some(uid), ..Transaction::new(sender, ruling) }
     }
 
-    /// What the sender asks for of a recipient.
-    pub fn terms(&self, rcpt: &Rcpt) -> Terms {
-        Terms::of(&self.sender.mail, rcpt, self.begun)
-    }
-
     /// The id that follows the message.
     pub fn trace(&self) -> TraceId {
         self.trace
     }
 
-    /// The sender.
-    pub fn reverse_path(&self) -> &ReversePath {
-        &self.sender.mail.reverse_path
-    }
-
-    /// Octets that MAIL announced.
-    pub fn announced_size(&self) -> u64 {
-        self.sender.mail.size.unwrap_or(0)
+    /// Has a recipient judged, and adds it where it is accepted. `by` is who sends, where that is proven.
+    pub async fn recipient(
+        &mut self,
+        server: &Server,
+        peer: &PeerEvidence,
+        rcpt: Rcpt,
+        by: Option<By>,
+    ) -> Result<(), NotTaken> {
+        let terms = Terms::of(&self.sender.mail, &rcpt, self.begun);
+        let announced = self.sender.mail.size.unwrap_or(0);
+        let (address, destination) = server.resolve(rcpt.path, announced).map_err(|error| {
+            warn!(%error, "directory failed");
+            NotTaken { address: None, reply: Reply::new(451, (4, 3, 0), "Try again later") }
+        })?;
+        let evidence = RecipientEvidence {
+            peer,
+            authenticated: by.is_some(),
+            reverse_path: &self.sender.mail.reverse_path,
+            recipient: &address,
+            destination: &destination,
+        };
+        let ruling = server.gatehouse.recipient(&evidence).await;
+        if let Some(reply) = ruling.turns_away() {
+            info!(trace = %self.trace, to = %address, %reply, why = ruling.trace(), "recipient refused");
+            return Err(NotTaken { reply: reply.clone(), address: Some(address) });
+        }
+        self.add(&address, terms, &destination, by, ruling);
+        Ok(())
     }
 
     /// Adds what an accepted recipient stands for. An account that several recipients lead to gets one copy.
-    pub fn add(
+    fn add(
         &mut self,
         to: &Address,
         terms: Terms,
@@ -151,11 +174,17 @@ impl Transaction {
         }
     }
 
-    /// Begins to take the message.
-    pub fn open(&mut self, spool: store::Spool, server: &Server) {
+    /// Begins to take the message, if there is room; else gives the reply to the peer.
+    pub fn begin(&mut self, server: &Server) -> Result<(), Reply> {
+        if !server.store.has_room() {
+            warn!("disk nearly full: no mail is taken");
+            return Err(Reply::new(452, (4, 3, 1), "Out of disk space, try again later"));
+        }
+        let spool = server.store.spool().map_err(|error| store_reply(&error))?;
         let filter = server.header_filter();
         let parser = mime::Parser::new(server.gatehouse.limits());
         self.body = Some(Incoming { spool, filter, parser, failed: None });
+        Ok(())
     }
 
     /// Takes octets of the message.
@@ -367,7 +396,7 @@ fn may_need_files(tree: &mime::Tree) -> bool {
 }
 
 /// What a peer is told when the store can't.
-pub fn store_reply(error: &StoreError) -> Reply {
+fn store_reply(error: &StoreError) -> Reply {
     match error {
         StoreError::OverQuota(_) => Reply::new(452, (4, 2, 2), "Mailbox full"),
         StoreError::DiskFull => Reply::new(452, (4, 3, 1), "Out of disk space, try again later"),

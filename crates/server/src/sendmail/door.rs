@@ -4,10 +4,10 @@ use super::allowance::Allowance;
 use super::users::User;
 use super::{Envelope, MOST_ENVELOPE, PATIENCE, Said};
 use crate::config;
-use crate::inbound::transaction::{self, By, Transaction};
+use crate::inbound::transaction::{By, NotTaken, Transaction};
 use crate::server::Server;
 use base::{Address, Reply};
-use gate::{Origin, PeerEvidence, RecipientEvidence, SenderEvidence};
+use gate::{Origin, Peer, PeerEvidence, Ruling, SenderEvidence};
 use parking_lot::Mutex;
 use session::smtp::Sender;
 use std::collections::HashMap;
@@ -160,15 +160,14 @@ impl Desk {
             Ok((mail, rcpts)) => self.admit(user, domain, &peer, mail, rcpts).await,
             Err(reply) => Err(reply),
         };
-        let mut transaction = match outcome {
-            Ok(transaction) => transaction,
+        let (mut transaction, ruling) = match outcome {
+            Ok(admitted) => admitted,
             Err(reply) => return Ok(reply),
         };
         if let Err(reply) = self.content(&mut transaction, size, stream).await? {
             return Ok(reply);
         }
         let owns = |address: &Address| user.owns(address);
-        let ruling = self.server.gatehouse.peer(&peer).await;
         Ok(transaction.finish(&self.server, &peer, ruling, Some(&owns)).await)
     }
 
@@ -180,9 +179,10 @@ impl Desk {
         peer: &PeerEvidence,
         mail: Mail,
         rcpts: Vec<Rcpt>,
-    ) -> result::Result<Transaction, Reply> {
+    ) -> result::Result<(Transaction, Ruling<Peer>), Reply> {
         self.within_limits(user, rcpts.len())?;
-        if let Some(reply) = self.server.gatehouse.peer(peer).await.turns_away() {
+        let admitted = self.server.gatehouse.peer(peer).await;
+        if let Some(reply) = admitted.turns_away() {
             return Err(reply.clone());
         }
         let owns = |address: &Address| user.owns(address);
@@ -202,10 +202,10 @@ impl Desk {
         let mut transaction = Transaction::of_user(sender, ruling, user.uid);
         let by = By { account: None, domain: domain.id };
         for rcpt in rcpts {
-            self.recipient(&mut transaction, peer, rcpt, by).await?;
+            transaction.recipient(&self.server, peer, rcpt, Some(by)).await.map_err(NotTaken::told)?;
         }
         info!(trace = %transaction.trace(), user = user.name, uid = user.uid, "mail from this machine");
-        Ok(transaction)
+        Ok((transaction, admitted))
     }
 
     fn within_limits(&self, user: &User, recipients: usize) -> result::Result<(), Reply> {
@@ -218,35 +218,6 @@ impl Desk {
         })
     }
 
-    async fn recipient(
-        &self,
-        transaction: &mut Transaction,
-        peer: &PeerEvidence,
-        rcpt: Rcpt,
-        by: By,
-    ) -> result::Result<(), Reply> {
-        let terms = transaction.terms(&rcpt);
-        let (address, destination) =
-            self.server.resolve(rcpt.path, transaction.announced_size()).map_err(|error| {
-                warn!(%error, "directory failed");
-                Reply::new(451, (4, 3, 0), "Try again later")
-            })?;
-        let evidence = RecipientEvidence {
-            peer,
-            authenticated: true,
-            reverse_path: transaction.reverse_path(),
-            recipient: &address,
-            destination: &destination,
-        };
-        let ruling = self.server.gatehouse.recipient(&evidence).await;
-        if let Some(reply) = ruling.turns_away() {
-            info!(trace = %transaction.trace(), to = %address, %reply, why = ruling.trace(), "recipient refused");
-            return Err(about(&address, reply));
-        }
-        transaction.add(&address, terms, &destination, Some(by), ruling);
-        Ok(())
-    }
-
     /// Takes the message's octets; the inner error is for the command.
     async fn content(
         &self,
@@ -254,13 +225,8 @@ impl Desk {
         size: u64,
         stream: &mut BufReader<UnixStream>,
     ) -> io::Result<result::Result<(), Reply>> {
-        if !self.server.store.has_room() {
-            warn!("disk nearly full: no mail is taken");
-            return Ok(Err(Reply::new(452, (4, 3, 1), "Out of disk space, try again later")));
-        }
-        match self.server.store.spool() {
-            Ok(spool) => transaction.open(spool, &self.server),
-            Err(error) => return Ok(Err(transaction::store_reply(&error))),
+        if let Err(reply) = transaction.begin(&self.server) {
+            return Ok(Err(reply));
         }
         let limits = self.server.gatehouse.limits();
         let mut reader = ChunkReader::new(limits.message_octets, limits.line_octets, false);
@@ -299,11 +265,15 @@ fn commands(envelope: &Envelope, limits: &base::Limits) -> result::Result<(Mail,
     if rcpts.is_empty() { Err(odd()) } else { Ok((mail, rcpts)) }
 }
 
-fn about(address: &Address, reply: &Reply) -> Reply {
-    let text = format!("{address}: {}", reply.lines().collect::<Vec<_>>().join(" "));
-    match reply.enhanced() {
-        Some(status) => Reply::new(reply.code(), status, text),
-        None => Reply::plain(reply.code(), text),
+impl NotTaken {
+    /// The reply with the recipient's address: one reply is for all of them.
+    fn told(self) -> Reply {
+        let (Some(address), reply) = (self.address, &self.reply) else { return self.reply };
+        let text = format!("{address}: {}", reply.lines().collect::<Vec<_>>().join(" "));
+        match reply.enhanced() {
+            Some(status) => Reply::new(reply.code(), status, text),
+            None => Reply::plain(reply.code(), text),
+        }
     }
 }
 
