@@ -73,14 +73,7 @@ fn write_messages(
     let sizes = messages.iter().map(|message| message.as_ref().map(|message| message.len())).collect();
     write_line(out, &Answer::Read(sizes))?;
     for message in messages.iter().flatten() {
-        let mut at = 0;
-        while at < message.len() {
-            let end = message.len().min(at + PIECE as u64);
-            let mut piece = Vec::new();
-            message.read(at..end, &mut piece)?;
-            out.write_all(&piece)?;
-            at = end;
-        }
+        message.pieces(PIECE, &mut |piece| out.write_all(piece))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use store::Store;
 
 /// Octets that are read at a time.
-const PIECE: u64 = 256 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// The messages of one mailbox at one moment.
 pub struct Present {
@@ -55,13 +55,11 @@ impl Present {
 
 fn hash_of(store: &dyn Store, of: AccountId, mail: MailId) -> Result<[u8; 32], String> {
     let message = store.read(of, mail).map_err(|e| e.to_string())?;
-    let (mut hasher, mut at, mut piece) = (Sha256::new(), 0, Vec::new());
-    while at < message.len() {
-        let end = message.len().min(at + PIECE);
-        piece.clear();
-        message.read(at..end, &mut piece).map_err(|e| e.to_string())?;
-        hasher.update(&piece);
-        at = end;
-    }
+    let mut hasher = Sha256::new();
+    let hashed = message.pieces(PIECE, &mut |piece| {
+        hasher.update(piece);
+        Ok(())
+    });
+    hashed.map_err(|e| e.to_string())?;
     Ok(hasher.finalize().into())
 }
