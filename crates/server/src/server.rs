@@ -174,6 +174,22 @@ impl Owner {
     }
 }
 
+/// A store in a folder, for tests.
+#[cfg(test)]
+pub fn new_store(folder: &std::path::Path) -> Arc<dyn Store> {
+    let settings = store::Settings {
+        directory: folder.join("store"),
+        key_file: folder.join("key"),
+        make_key: true,
+        least_free: 0,
+        keep_deleted: std::time::Duration::ZERO,
+        late_after: std::time::Duration::from_secs(3600),
+        index_text: false,
+        limits: base::Limits::default(),
+    };
+    store::Sqlite::open(&settings).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,17 +198,7 @@ mod tests {
     #[test]
     fn an_account_sends_from_what_is_its_own() {
         let place = tempfile::tempdir().unwrap();
-        let settings = store::Settings {
-            directory: place.path().join("store"),
-            key_file: place.path().join("key"),
-            make_key: true,
-            least_free: 0,
-            keep_deleted: std::time::Duration::ZERO,
-            late_after: std::time::Duration::ZERO,
-            index_text: false,
-            limits: base::Limits::default(),
-        };
-        let store: Arc<dyn Store> = store::sqlite::Sqlite::open(&settings).unwrap();
+        let store = new_store(place.path());
         let address = |text: &str| Address::parse(text).unwrap();
         let directory = store.directory();
         directory.add_domain(&Domain::new("example.test").unwrap()).unwrap();

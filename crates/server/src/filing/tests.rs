@@ -17,17 +17,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let settings = store::Settings {
-            directory: place.path().join("store"),
-            key_file: place.path().join("key"),
-            make_key: true,
-            least_free: 0,
-            keep_deleted: std::time::Duration::ZERO,
-            late_after: std::time::Duration::from_secs(3600),
-            index_text: false,
-            limits: base::Limits::default(),
-        };
-        let store: Arc<dyn Store> = store::Sqlite::open(&settings).unwrap();
+        let store = crate::server::new_store(place.path());
         let domain = Domain::new("example.test").unwrap();
         store.directory().add_domain(&domain).unwrap();
         let account = store.directory().add_account(&address(), b"").unwrap();
