@@ -149,13 +149,7 @@ pub fn verify(at: &Path, name: Option<&str>, watch: Watch<'_>) -> Result<Verifie
     for entry in read_manifest(&place)? {
         found.files += 1;
         found.octets += entry.octets;
-        match hash_of(&place.join(&entry.name), &entry.name) {
-            Ok(now) if now == entry => {}
-            Ok(_) => {
-                found.faults.push(format!("{}: not as it was written", place.join(&entry.name).display()))
-            }
-            Err(error) => found.faults.push(error.to_string()),
-        }
+        found.faults.extend(copying::look_again(&place, &entry).err().map(|error| error.to_string()));
     }
     // A list that is damaged says nothing about the files.
     if found.faults.is_empty() {
@@ -248,7 +242,7 @@ fn fingerprint(database: &Path) -> Result<Vec<u8>, StoreError> {
 }
 
 /// A copy that nobody writes to.
-fn open_copy(database: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_copy(database: &Path) -> Result<Connection, StoreError> {
     use rusqlite::OpenFlags;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Ok(Connection::open_with_flags(database, flags)?)
@@ -309,6 +303,11 @@ fn read_manifest(place: &Path) -> Result<Vec<Entry>, StoreError> {
     parse_list(&text).ok_or_else(|| failed(format!("{} is damaged", path.display())))
 }
 
+/// Whether a backup's own files are as they were written.
+fn is_sound(place: &Path) -> Result<(), StoreError> {
+    read_manifest(place)?.iter().try_for_each(|entry| copying::look_again(place, entry))
+}
+
 /// A backup's blobs by name.
 fn read_list(place: &Path) -> Result<HashMap<String, Entry>, StoreError> {
     let path = place.join(BLOBS);
@@ -326,7 +325,7 @@ fn sync_file_system(path: &Path) -> Result<(), StoreError> {
     sync().map_err(|e: io::Error| io_failed("syncing", path, &e))
 }
 
-fn failed(why: impl Into<String>) -> StoreError {
+pub(crate) fn failed(why: impl Into<String>) -> StoreError {
     StoreError::Failed(why.into())
 }
 

@@ -1,9 +1,10 @@
 //! Back to the database as it was before an upgrade: `mailward rollback`.
 
 use crate::StoreError;
+use crate::backup::{failed, open_copy};
 use crate::sqlite::schema_file;
 use base::Timestamp;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -50,14 +51,15 @@ pub fn snapshots(store: &Path) -> Result<Vec<Snapshot>, StoreError> {
 
 /// What going back to a snapshot would lose: what the database has now and had not then.
 pub fn loss(store: &Path, snapshot: &Snapshot) -> Result<Loss, StoreError> {
-    let now = open(&store.join(schema_file()))?;
+    let now = open_copy(&store.join(schema_file()))?;
     let then = snapshot.made.0;
     let count = |sql: &str| -> Result<u64, StoreError> {
         let count: i64 = now.query_row(sql, [then], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     };
     let last: i64 =
-        open(&snapshot.path)?.query_row("SELECT coalesce(max(id), 0) FROM account", [], |row| row.get(0))?;
+        open_copy(&snapshot.path)?
+            .query_row("SELECT coalesce(max(id), 0) FROM account", [], |row| row.get(0))?;
     let accounts: i64 =
         now.query_row("SELECT count(*) FROM account WHERE id > ?1", [last], |row| row.get(0))?;
     Ok(Loss {
@@ -103,15 +105,6 @@ pub fn rollback(store: &Path, snapshot: &Snapshot) -> Result<PathBuf, StoreError
     Ok(kept)
 }
 
-fn open(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Ok(Connection::open_with_flags(path, flags)?)
-}
-
-fn failed(why: String) -> StoreError {
-    StoreError::Failed(why)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +137,7 @@ mod tests {
         let kept = rollback(store, &found[0]).unwrap();
         assert!(!log.exists());
         let messages = |path: &Path| -> i64 {
-            open(path).unwrap().query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap()
+            open_copy(path).unwrap().query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap()
         };
         assert_eq!((messages(&database), messages(&kept)), (0, 1));
         let failing = snapshots(store).unwrap().remove(0);

@@ -49,6 +49,20 @@ pub(super) fn hash_of(path: &Path, name: &str) -> Result<Entry, StoreError> {
     read().map_err(|e| io_failed("reading", path, &e))
 }
 
+/// Reads a file of a folder again and compares it with what was written.
+pub(super) fn look_again(folder: &Path, entry: &Entry) -> Result<(), StoreError> {
+    let path = folder.join(&entry.name);
+    same(&path, &hash_of(&path, &entry.name)?, entry)
+}
+
+/// Whether what was read of a file is what was written.
+fn same(path: &Path, now: &Entry, then: &Entry) -> Result<(), StoreError> {
+    match (now.hash, now.octets) == (then.hash, then.octets) {
+        true => Ok(()),
+        false => Err(failed(format!("{} is not as it was written", path.display()))),
+    }
+}
+
 /// Copies a file; what was there is replaced.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<Entry, StoreError> {
     let source = File::open(from).map_err(|e| io_failed("reading", from, &e))?;
@@ -125,10 +139,8 @@ pub(super) fn copy_back(from: &Path, to: &Path, blobs: &[Entry], watch: Watch<'_
     folders.into_iter().try_for_each(|name| folder(&to.join(name)))?;
     let all: u64 = blobs.iter().map(|entry| entry.octets).sum();
     at_once(blobs, |entry, done| {
-        let now = copy(&from.join(&entry.name), &to.join(&entry.name))?;
-        if (now.hash, now.octets) != (entry.hash, entry.octets) {
-            return Err(failed(format!("{} is not as it was written", from.join(&entry.name).display())));
-        }
+        let source = from.join(&entry.name);
+        same(&source, &copy(&source, &to.join(&entry.name))?, entry)?;
         watch(done.fetch_add(entry.octets, Ordering::Relaxed) + entry.octets, all);
         Ok(())
     })
@@ -139,11 +151,7 @@ pub(super) fn copy_back(from: &Path, to: &Path, blobs: &[Entry], watch: Watch<'_
 pub(super) fn verify_blobs(folder: &Path, blobs: &[Entry], watch: Watch<'_>) -> Vec<String> {
     let all: u64 = blobs.iter().map(|entry| entry.octets).sum();
     let outcomes = at_once(blobs, |entry, done| {
-        let fault = match hash_of(&folder.join(&entry.name), &entry.name) {
-            Ok(now) if now == *entry => None,
-            Ok(_) => Some(format!("{}: not as it was written", folder.join(&entry.name).display())),
-            Err(error) => Some(error.to_string()),
-        };
+        let fault = look_again(folder, entry).err().map(|error| error.to_string());
         watch(done.fetch_add(entry.octets, Ordering::Relaxed) + entry.octets, all);
         Ok(fault)
     });

@@ -1,6 +1,6 @@
 //! One account's mail as a backup has it, open for reading: for giving back a part of it.
 
-use super::{BLOBS, DATABASE, IDENTITY, chosen, copying, failed, open_copy, read_manifest};
+use super::{BLOBS, DATABASE, IDENTITY, chosen, copying, failed, open_copy};
 use crate::vault::{BlobId, Body, Vault};
 use crate::{Settings, StoreError, StoredMessage};
 use base::{Flags, MailId, SpecialUse, Timestamp};
@@ -43,14 +43,7 @@ impl Past {
     /// Opens a backup (the newest, unless one is named) by the store's key.
     pub fn open(at: &Path, name: Option<&str>, settings: &Settings) -> Result<Self, StoreError> {
         let place = chosen(at, name)?;
-        for entry in read_manifest(&place)? {
-            if copying::hash_of(&place.join(&entry.name), &entry.name)? != entry {
-                return Err(failed(format!(
-                    "{} is not as it was written",
-                    place.join(&entry.name).display()
-                )));
-            }
-        }
+        super::is_sound(&place)?;
         let passing = Passing::new()?;
         copying::copy(&place.join(IDENTITY), &passing.0.join(IDENTITY))?;
         let blobs = std::path::absolute(at.join(BLOBS)).map_err(|e| failed(e.to_string()))?;

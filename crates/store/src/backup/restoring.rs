@@ -1,7 +1,7 @@
 //! From a backup to a store: the whole of it.
 
 use super::{
-    BLOBS, DATABASE, IDENTITY, Watch, chosen, copying, failed, folder, io_failed, read_list, read_manifest,
+    BLOBS, DATABASE, IDENTITY, Watch, chosen, copying, failed, folder, io_failed, is_sound, read_list,
 };
 use crate::StoreError;
 use crate::sqlite::schema_file;
@@ -39,13 +39,7 @@ pub fn restore(
     // No server may make a store here meanwhile.
     let _alone = crate::sqlite::alone(store)?;
     nothing_there(store)?;
-    let small = read_manifest(&place)?;
-    for entry in &small {
-        let found = copying::hash_of(&place.join(&entry.name), &entry.name)?;
-        if found != *entry {
-            return Err(failed(format!("{} is not as it was written", place.join(&entry.name).display())));
-        }
-    }
+    is_sound(&place)?;
     let (target, passing) = (store.join(schema_file()), store.join(PASSING));
     File::create(&passing).map_err(|e| io_failed("making", &passing, &e))?;
     let blobs: Vec<_> = read_list(&place)?.into_values().collect();
