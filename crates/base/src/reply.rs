@@ -47,6 +47,11 @@ impl Reply {
         self.lines.iter().map(AsRef::as_ref)
     }
 
+    /// The text in one line.
+    pub fn text(&self) -> String {
+        self.lines.join(" ")
+    }
+
     /// 2yz or 3yz.
     pub fn is_positive(&self) -> bool {
         self.code < 400

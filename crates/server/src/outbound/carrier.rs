@@ -278,8 +278,8 @@ impl Carrier<'_> {
         self.candidates = None;
         let (class, subject, detail) = fault.enhanced().unwrap_or((4, 4, 1));
         Err(match fault.is_permanent() {
-            true => route::never((5, subject, detail), text(&fault)),
-            false => route::not_now((class, subject, detail), text(&fault)),
+            true => route::never((5, subject, detail), fault.text()),
+            false => route::not_now((class, subject, detail), fault.text()),
         })
     }
 
@@ -302,7 +302,7 @@ impl Carrier<'_> {
             return Some(Vec::new());
         }
         if !fault.is_permanent() {
-            self.outbound.pause(self.destination, &text(&fault));
+            self.outbound.pause(self.destination, &fault.text());
             return Some(group);
         }
         let fates = vec![Fate::Refused(own_trouble(fault)); group.len()];
@@ -500,12 +500,7 @@ fn for_now(Trouble { stage, reply, .. }: Trouble) -> Reply {
         return reply;
     }
     let (_, subject, detail) = reply.enhanced().unwrap_or((4, 7, 0));
-    Reply::new(454, (4, subject, detail), text(&reply))
-}
-
-/// A reply's words without its codes, in one line.
-fn text(reply: &Reply) -> String {
-    reply.lines().collect::<Vec<_>>().join(" ")
+    Reply::new(454, (4, subject, detail), reply.text())
 }
 
 /// What we found out ourselves.

@@ -269,7 +269,7 @@ impl NotTaken {
     /// The reply with the recipient's address: one reply is for all of them.
     fn told(self) -> Reply {
         let (Some(address), reply) = (self.address, &self.reply) else { return self.reply };
-        let text = format!("{address}: {}", reply.lines().collect::<Vec<_>>().join(" "));
+        let text = format!("{address}: {}", reply.text());
         match reply.enhanced() {
             Some(status) => Reply::new(reply.code(), status, text),
             None => Reply::plain(reply.code(), text),

@@ -66,7 +66,6 @@ struct Envelope {
 
 impl From<&Reply> for Said {
     fn from(reply: &Reply) -> Self {
-        let text = reply.lines().collect::<Vec<_>>().join(" ");
-        Said::Reply { code: reply.code(), status: reply.enhanced(), text }
+        Said::Reply { code: reply.code(), status: reply.enhanced(), text: reply.text() }
     }
 }
