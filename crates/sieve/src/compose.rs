@@ -6,6 +6,7 @@ use crate::outcome::{Notify, Sender, Vacation};
 use base::{Address, Domain, Timestamp};
 use wire::dsn::Composed;
 use wire::mime::header;
+use wire::mime::transfer::quoted_printable;
 
 /// What a mail gets that only the server knows.
 #[derive(Clone, Copy, Debug)]
@@ -170,10 +171,10 @@ fn push_addresses(out: &mut Vec<u8>, name: &str, value: &str) {
 fn push_text(out: &mut Vec<u8>, content_type: &str, text: &str) {
     let plain = text.bytes().all(|b| matches!(b, b'\r' | b'\n' | b'\t' | b' '..=b'~'))
         && text.lines().all(|line| line.len() <= 900);
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
     let (encoding, body) = match plain {
-        true => ("7bit", text.replace('\n', "\r\n")),
-        false => ("quoted-printable", quoted_printable(&text)),
+        true => ("7bit", text),
+        false => ("quoted-printable", quoted_printable(text.as_bytes())),
     };
     push(out, "Content-Type", content_type);
     push(out, "Content-Transfer-Encoding", encoding);
@@ -182,29 +183,6 @@ fn push_text(out: &mut Vec<u8>, content_type: &str, text: &str) {
     if !body.ends_with('\n') {
         out.extend_from_slice(b"\r\n");
     }
-}
-
-/// RFC 2045 §6.7, for a text whose line ends are LF.
-fn quoted_printable(text: &str) -> String {
-    const LINE: usize = 75;
-    let mut out = String::with_capacity(text.len() * 2);
-    for line in text.split('\n') {
-        let mut length = 0;
-        for (at, b) in line.bytes().enumerate() {
-            let is_last = at + 1 == line.len();
-            let plain = matches!(b, b'!'..=b'<' | b'>'..=b'~') || matches!(b, b' ' | b'\t') && !is_last;
-            let token = if plain { char::from(b).to_string() } else { format!("={b:02X}") };
-            if length + token.len() > LINE {
-                out.push_str("=\r\n");
-                length = 0;
-            }
-            length += token.len();
-            out.push_str(&token);
-        }
-        out.push_str("\r\n");
-    }
-    out.truncate(out.len().saturating_sub(2));
-    out
 }
 
 /// A MIME entity that a script brings (RFC 5230 §4.4): of its header, only what describes content.
