@@ -15,6 +15,8 @@ use std::io::{self, BufReader, Read, Write};
 use wire::mime::date;
 use wire::sasl;
 
+/// Characters of a server's words that are shown.
+const MOST_SHOWN: usize = 500;
 /// Messages that are asked for at a time.
 const AT_ONCE: usize = 100;
 /// What is kept of one answer: a SEARCH of two million messages.
@@ -55,7 +57,7 @@ pub fn ask_for_tls(stream: &mut (impl Read + Write)) -> Result<(), String> {
         if let Some(result) = line.strip_prefix("S1 ") {
             return match result.to_ascii_uppercase().starts_with("OK") {
                 true => Ok(()),
-                false => Err(format!("the server has no STARTTLS: {}", printable(result))),
+                false => Err(format!("the server has no STARTTLS: {}", printable(result, MOST_SHOWN))),
             };
         }
     }
@@ -90,7 +92,10 @@ impl ImapReader {
             let greeting = this.reader.next().map_err(broken)?;
             if !matches!(words(&greeting).as_slice(), [star, ok, ..] if *star == "*" && ok.eq_ignore_ascii_case("OK"))
             {
-                return Err(format!("the server does not greet: {}", printable(&words(&greeting).join(" "))));
+                return Err(format!(
+                    "the server does not greet: {}",
+                    printable(&words(&greeting).join(" "), MOST_SHOWN)
+                ));
             }
         }
         this.ask_capabilities()?;
@@ -419,7 +424,7 @@ fn outcome(words: &[String]) -> Result<(), Failed> {
     match words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("OK")) {
         true => Ok(()),
         false => {
-            let said = printable(&words.get(1..).unwrap_or_default().join(" "));
+            let said = printable(&words.get(1..).unwrap_or_default().join(" "), MOST_SHOWN);
             Err(Failed::Refused(format!("the server says: {said}")))
         }
     }

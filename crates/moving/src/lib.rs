@@ -25,9 +25,6 @@ pub use names::{guess_use, place_folders};
 use base::{Flags, MailboxName, SpecialUse, Timestamp};
 use std::path::Path;
 
-/// Characters of what a stranger wrote that are shown.
-const MOST_SHOWN: usize = 500;
-
 /// A mailbox as a source has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Folder {
@@ -109,9 +106,8 @@ impl Faults {
     pub fn add(&mut self, what: impl std::fmt::Display, why: impl std::fmt::Display) {
         self.count += 1;
         if self.first.len() < Self::NAMED {
-            let shown: String = format!("{what}: {why}").chars().take(300).collect();
             // Names may hold what steers a terminal.
-            self.first.push(shown.replace(char::is_control, "?"));
+            self.first.push(printable(&format!("{what}: {why}"), 300));
         }
     }
 
@@ -170,8 +166,8 @@ pub fn open(path: &Path, bounds: Bounds, quoting: Quoting) -> Result<Box<dyn Sou
     }
 }
 
-/// What a stranger wrote, fit for a terminal: without controls, and cut where it is long.
-fn printable(text: &str) -> String {
+/// What a stranger wrote, fit for a terminal: without controls, and at most so many characters of it.
+fn printable(text: &str, most: usize) -> String {
     let shown = |c: char| if c.is_control() { '?' } else { c };
-    text.chars().take(MOST_SHOWN).map(shown).collect()
+    text.chars().take(most).map(shown).collect()
 }
