@@ -1,16 +1,18 @@
 //! One peer's connection, in the clear or inside TLS.
 
 use crate::admission::Permit;
+use crate::deflate::{self, Inflater};
 use crate::tls::{Authenticated, Protocol, Tls, TlsClient, Used};
 use base::address::Host;
 use rustix::net::sockopt;
 use session::sasl::ChannelBinding;
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
@@ -37,6 +39,8 @@ pub struct Connection {
     local: SocketAddr,
     /// Nothing more is read: the peer said it is done, or the stream broke.
     ended: bool,
+    /// There where both sides compress.
+    inflater: Option<Box<Inflater>>,
     _permit: Option<Permit>,
 }
 
@@ -79,7 +83,7 @@ impl Connection {
         sockopt::set_socket_keepalive(&stream, true)?;
         sockopt::set_tcp_keepidle(&stream, KEEPALIVE_IDLE)?;
         sockopt::set_tcp_keepintvl(&stream, KEEPALIVE_INTERVAL)?;
-        Ok(Connection { stream: Stream::Plain(stream), peer, local, ended: false, _permit: permit })
+        Ok(Connection { stream: Stream::Plain(stream), peer, local, ended: false, inflater: None, _permit: permit })
     }
 
     /// The other end, an IPv4 address as such even where it came mapped into IPv6.
@@ -110,8 +114,28 @@ impl Connection {
         tokio::time::timeout_at(deadline, self.read(out)).await?
     }
 
-    /// Reads if there is something, or has the task woken when there is.
+    /// Reads if there is something, or has the task woken when there is. `InvalidData` where what the peer compressed
+    /// can't be inflated.
     pub fn poll_read(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        while let Some(inflater) = &mut self.inflater {
+            let count = inflater.inflate(out)?;
+            if count > 0 {
+                return Poll::Ready(Ok(count));
+            }
+            self.ended |= inflater.is_ended();
+            let mut came = Vec::new();
+            if ready!(self.poll_octets(context, &mut came))? == 0 {
+                return Poll::Ready(Ok(0));
+            }
+            if let Some(inflater) = &mut self.inflater {
+                inflater.take(came);
+            }
+        }
+        self.poll_octets(context, out)
+    }
+
+    /// Reads octets as they come out of the socket or TLS.
+    fn poll_octets(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<io::Result<usize>> {
         if self.ended {
             return Poll::Ready(Ok(0));
         }
@@ -138,6 +162,7 @@ impl Connection {
 
     /// Sends all octets and has them on their way. Cancelled, part of them may have gone: close then.
     pub async fn write_all(&mut self, octets: &[u8]) -> io::Result<()> {
+        let octets = &*self.packed(octets)?;
         match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(octets).await,
             Stream::Tls(secured) => {
@@ -150,6 +175,24 @@ impl Connection {
             }
             Stream::Broken => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// These octets as they are to go out.
+    fn packed<'a>(&self, octets: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
+        match self.inflater {
+            Some(_) => deflate::deflated(octets).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(octets)),
+        }
+    }
+
+    /// From here on both sides compress (RFC 4978). `came` was read already and belongs to the compressed stream.
+    pub fn start_compression(&mut self, came: Vec<u8>) {
+        self.inflater = Some(Box::new(Inflater::new(came)));
+    }
+
+    /// Neither side compresses any more. What was read and not inflated is thrown away.
+    pub fn end_compression(&mut self) {
+        self.inflater = None;
     }
 
     /// [`Connection::write_all`], at most until `deadline`: then `TimedOut`.
@@ -188,7 +231,8 @@ impl Connection {
         most: usize,
         deadline: Instant,
     ) -> io::Result<()> {
-        let mut rest = octets;
+        let packed = self.packed(octets)?;
+        let mut rest = &*packed;
         let work = poll_fn(|context| {
             loop {
                 let written = match rest.is_empty() {

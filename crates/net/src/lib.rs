@@ -1,10 +1,11 @@
 //! Sockets: listeners, TLS, timeouts, the DNS resolver.
 //!
 //! [`Listener`] lets peers in as far as [`Admission`] allows, [`Connection`] is one of them, in the clear or inside
-//! TLS, and [`Tls`] holds the certificates. Protocols live elsewhere: nothing here reads what it carries.
+//! TLS, compressed or not, and [`Tls`] holds the certificates. Protocols live elsewhere: nothing here reads what it carries.
 
 pub mod admission;
 pub mod connection;
+mod deflate;
 pub mod dns;
 pub mod listener;
 pub mod tls;
