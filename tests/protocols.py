@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import subprocess
+import zlib
 
 
 class Unexpected(Exception):
@@ -166,6 +167,27 @@ class Pop3(Connection):
         return re.sub(rb"(\A|\r\n)\.", rb"\1", text)
 
 
+class Deflated:
+    """A socket on which both sides compress (RFC 4978)."""
+
+    def __init__(self, raw):
+        self.raw, self.came = raw, 0
+        self.deflate, self.inflate = zlib.compressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+
+    def sendall(self, octets):
+        self.raw.sendall(self.deflate.compress(octets) + self.deflate.flush(zlib.Z_SYNC_FLUSH))
+
+    def recv(self, most):
+        while octets := self.raw.recv(most):
+            self.came += len(octets)
+            if out := self.inflate.decompress(octets):
+                return out
+        return b""
+
+    def close(self):
+        self.raw.close()
+
+
 class Imap(Connection):
     """RFC 9051 and 3501."""
 
@@ -175,6 +197,12 @@ class Imap(Connection):
         self.greeting = self.response()
         if user:
             self.command(b"AUTHENTICATE PLAIN " + plain(user, password))
+
+    def compress(self):
+        """From here on both sides compress."""
+        self.command(b"COMPRESS DEFLATE")
+        require(self.at == len(self.buffer), "something came behind the answer to COMPRESS")
+        self.socket = Deflated(self.socket)
 
     def response(self):
         """A whole response with the literals in it: a list of pieces, text and literal by turns."""

@@ -83,7 +83,14 @@ impl Connection {
         sockopt::set_socket_keepalive(&stream, true)?;
         sockopt::set_tcp_keepidle(&stream, KEEPALIVE_IDLE)?;
         sockopt::set_tcp_keepintvl(&stream, KEEPALIVE_INTERVAL)?;
-        Ok(Connection { stream: Stream::Plain(stream), peer, local, ended: false, inflater: None, _permit: permit })
+        Ok(Connection {
+            stream: Stream::Plain(stream),
+            peer,
+            local,
+            ended: false,
+            inflater: None,
+            _permit: permit,
+        })
     }
 
     /// The other end, an IPv4 address as such even where it came mapped into IPv6.

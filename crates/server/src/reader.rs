@@ -84,7 +84,12 @@ impl Client {
                     connection.start_tls(tls, self.protocol, HANDSHAKE).await?;
                     Input::TlsUp(connection.tls_info().map(|info| info.binding).unwrap_or_default())
                 }
+                Action::Compress(came) => {
+                    connection.start_compression(came);
+                    continue;
+                }
                 Action::LoggedOut => {
+                    connection.end_compression();
                     (self.login, self.changes) = (None, None);
                     continue;
                 }

@@ -119,7 +119,10 @@ pub enum Action {
     },
     /// Write what was sent before, drop what was read since, start TLS.
     StartTls,
-    /// The client logged out without leaving (RFC 8437): forget who it was.
+    /// Write what was sent before; from then on both sides compress (RFC 4978). These octets came behind the command and
+    /// are the beginning of what the client compressed.
+    Compress(Vec<u8>),
+    /// The client logged out without leaving (RFC 8437): forget who it was, and compress no more.
     LoggedOut,
     /// Call [`MailSession::run`].
     Run,

@@ -38,6 +38,7 @@ pub(super) struct Account {
     over: bool,
     /// UNAUTHENTICATE was answered.
     left: bool,
+    pub(super) compression: Compression,
     /// The time, as far as it is known: told while a long command goes on.
     pub(super) now: Option<Instant>,
     /// Why it ends, as the client is told.
@@ -101,6 +102,15 @@ pub(super) enum Step {
     Abort(String),
 }
 
+/// How far COMPRESS is (RFC 4978 §3).
+#[derive(PartialEq, Eq)]
+pub(super) enum Compression {
+    Off,
+    /// It was answered with OK; what comes is compressed.
+    Asked,
+    On,
+}
+
 /// What a command needs to be allowed.
 #[derive(PartialEq, Eq)]
 enum Needs {
@@ -123,6 +133,7 @@ fn needs(body: &CommandBody) -> Needs {
         | Id(_)
         | Language(_)
         | Unauthenticate
+        | Compress(_)
         | Enable(_)
         | Select(_)
         | Create { .. }
@@ -175,6 +186,7 @@ impl Account {
             changed: false,
             over: false,
             left: false,
+            compression: Compression::Off,
             now: None,
             bye: None,
             errors: 0,
@@ -225,7 +237,7 @@ impl Account {
             } else if let Some(why) = self.bye.take() {
                 out.extend_from_slice(format!("* BYE {why}\r\n").as_bytes());
                 self.over = true;
-            } else if self.over || self.left {
+            } else if self.over || self.left || self.compression == Compression::Asked {
                 return Progress::Done;
             } else if self.idle.is_some() && std::mem::take(&mut self.changed) {
                 self.tell_idling();
@@ -325,6 +337,7 @@ impl Account {
                 self.left = true;
                 Outcome::ok("UNAUTHENTICATE completed")
             }
+            CommandBody::Compress(algorithm) => self.compress(&algorithm)?,
             CommandBody::CancelUpdate(tags) => {
                 if let Some(view) = &mut self.view {
                     view.contexts.cancel(&tags);
@@ -387,6 +400,18 @@ impl Account {
             }
         };
         Ok(Some(outcome))
+    }
+
+    /// RFC 4978 §3.
+    fn compress(&mut self, algorithm: &str) -> Result<Outcome, Completion> {
+        if algorithm != "DEFLATE" {
+            return Err(Completion::bad("only DEFLATE is known here"));
+        }
+        if self.compression != Compression::Off {
+            return Err(Completion::no("DEFLATE is active already").code(Code::CompressionActive));
+        }
+        self.compression = Compression::Asked;
+        Ok(Outcome::ok("DEFLATE active"))
     }
 
     fn start(&mut self, task: Task) -> Result<Option<Outcome>, Completion> {

@@ -28,7 +28,7 @@ mod view;
 
 pub use crate::mail_session::{Action, Input, LoginFailure, MailSession, Progress, RUN_OCTETS};
 use crate::sasl::ChannelBinding;
-use account::Account;
+use account::{Account, Compression};
 use base::{Limits, Secret};
 use completion::{Completion, Status};
 use std::collections::VecDeque;
@@ -241,6 +241,10 @@ impl Session {
         if account.has_left() {
             return self.leave(now);
         }
+        if account.compression == Compression::Asked {
+            account.compression = Compression::On;
+            self.actions.push_back(Action::Compress(std::mem::take(&mut self.input)));
+        }
         self.keep_alive = account.is_idling().then(|| now + KEEP_ALIVE);
         let between = self.framer.is_idle() || account.is_idling();
         let limits = &self.config.limits;
@@ -258,6 +262,10 @@ impl Session {
 
     /// RFC 8437 §3: all begins anew but TLS, and what counts against the peer.
     fn leave(&mut self, now: Instant) {
+        if matches!(&self.state, State::LoggedIn(account) if account.compression == Compression::On) {
+            // The client's compression ends with the command: what was inflated behind it can't be meant.
+            self.input = Vec::new();
+        }
         self.state = State::Start;
         self.framer = Framer::new(&self.config.limits);
         (self.keep_alive, self.began) = (None, None);

@@ -219,7 +219,7 @@ impl Driver {
                 }
                 Action::ProofFailed { .. } => refused(),
                 Action::StartTls => Input::TlsUp(ChannelBinding::default()),
-                Action::LoggedOut => continue,
+                Action::Compress(_) | Action::LoggedOut => continue,
                 Action::Run => {
                     while self.session.run(&mut self.said) == Progress::More {}
                     Input::RunDone

@@ -26,6 +26,8 @@ pub struct Connection {
     store: FakeMailstore,
     now: Instant,
     pub closed: bool,
+    /// What came behind COMPRESS; this driver does not inflate it.
+    pub came_compressed: Vec<u8>,
     /// The most that one run gave.
     pub largest_run: usize,
     /// How long a run seems to take.
@@ -41,6 +43,7 @@ impl Connection {
             store: store.clone(),
             now,
             closed: false,
+            came_compressed: Vec::new(),
             largest_run: 0,
             run_time: Duration::ZERO,
         }
@@ -97,6 +100,10 @@ impl Connection {
                 }
                 Action::ProofFailed { .. } => Input::LoginFailed(LoginFailure::Refused),
                 Action::StartTls => Input::TlsUp(ChannelBinding::default()),
+                Action::Compress(came) => {
+                    self.came_compressed = came;
+                    continue;
+                }
                 Action::LoggedOut => continue,
                 Action::Run => {
                     loop {

@@ -109,6 +109,7 @@ fn noise_is_survived() {
         b"PREVIEW (LAZY)",
         b"LANGUAGE ",
         b"UNAUTHENTICATE\r\n",
+        b"COMPRESS DEFLATE\r\n",
         b"(QRESYNC (1 1 1:9 (1 1)))",
         b"\r\na ",
     ];
@@ -347,4 +348,17 @@ fn runs_without_work_are_harmless() {
     session.feed(Instant::now(), Input::Changed);
     assert_eq!(session.run(&mut out), Progress::Done);
     assert!(out.is_empty());
+}
+
+/// RFC 4978 §3: what comes behind COMPRESS belongs to the compressed stream and is no command in the clear; RFC 8437 §3:
+/// what was compressed behind UNAUTHENTICATE is none of the next log-in.
+#[test]
+fn commands_do_not_cross_the_border_of_compression() {
+    let mut connection = Connection::new(config(true), &FakeMailstore::new());
+    connection.send(b"a LOGIN alice secret\r\n", usize::MAX);
+    let said = connection.send(b"b COMPRESS DEFLATE\r\nc LOGOUT\r\n", usize::MAX);
+    assert_eq!(said, b"b OK DEFLATE active\r\n");
+    assert_eq!(connection.came_compressed, b"c LOGOUT\r\n");
+    let said = connection.send(b"d UNAUTHENTICATE\r\ne LOGIN alice secret\r\n", usize::MAX);
+    assert_eq!(said, b"d OK UNAUTHENTICATE completed\r\n");
 }

@@ -66,6 +66,8 @@ pub enum CommandBody {
         /// With what.
         password: Secret,
     },
+    /// RFC 4978: the algorithm's name, in capitals.
+    Compress(String),
     /// RFC 5255 §3.2: language ranges, the best liked first; none to ask which there are.
     Language(Vec<String>),
     /// RFC 8437

@@ -59,6 +59,8 @@ pub enum Code {
     Expired,
     /// Messages were expunged meanwhile.
     ExpungeIssued,
+    /// RFC 4978 §3
+    CompressionActive,
     /// The mailbox has children.
     HasChildren,
     /// The mailbox's last change (RFC 7162 §3.1.2.1).
@@ -187,6 +189,7 @@ impl Code {
             Code::CopyUid(..) => "COPYUID",
             Code::Expired => "EXPIRED",
             Code::ExpungeIssued => "EXPUNGEISSUED",
+            Code::CompressionActive => "COMPRESSIONACTIVE",
             Code::HasChildren => "HASCHILDREN",
             Code::HighestModSeq(_) => "HIGHESTMODSEQ",
             Code::InProgress(..) => "INPROGRESS",

@@ -145,6 +145,7 @@ impl<'a> Parser<'a> {
             "AUTHENTICATE" => self.authenticate(),
             "LOGIN" => self.login(),
             "ENABLE" => self.enable(),
+            "COMPRESS" => Ok(CommandBody::Compress(self.cursor.word("an algorithm is missing")?)),
             "LANGUAGE" => Ok(CommandBody::Language(self.texts(Cursor::astring_text)?)),
             "CANCELUPDATE" => Ok(CommandBody::CancelUpdate(self.texts(|cursor| utf8(cursor.string()?))?)),
             "SELECT" => self.select(false),

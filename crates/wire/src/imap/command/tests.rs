@@ -693,8 +693,17 @@ fn languages_and_contexts() {
     check("LANGUAGE", CommandBody::Language(Vec::new()));
     check("LANGUAGE FR-CA \"EN\" \"*\"", CommandBody::Language(texts(&["FR-CA", "EN", "*"])));
     check("UNAUTHENTICATE", CommandBody::Unauthenticate);
+    check("COMPRESS deflate", CommandBody::Compress("DEFLATE".into()));
     check("CANCELUPDATE \"B01\" \"B02\"", CommandBody::CancelUpdate(texts(&["B01", "B02"])));
-    for text in ["UNAUTHENTICATE x", "CANCELUPDATE", "CANCELUPDATE B01", "CANCELUPDATE ()", "LANGUAGE (DE)"] {
+    for text in [
+        "UNAUTHENTICATE x",
+        "COMPRESS",
+        "COMPRESS DEFLATE x",
+        "CANCELUPDATE",
+        "CANCELUPDATE B01",
+        "CANCELUPDATE ()",
+        "LANGUAGE (DE)",
+    ] {
         check_bad(text);
     }
     check_bad(&format!("LANGUAGE {}", "de ".repeat(101)));
