@@ -38,7 +38,7 @@ struct Connection {
     now: Instant,
     answers: Vec<u8>,
     closed: bool,
-    /// Whether the rest of the packet is not to be sent: TLS began within it.
+    /// Whether the rest of the packet is not to be sent: TLS or compression began within it.
     cut_short: bool,
 }
 
@@ -133,6 +133,10 @@ impl Connection {
                 Action::StartTls => {
                     self.cut_short = true;
                     Input::TlsUp(ChannelBinding::default())
+                }
+                Action::Compress(_) => {
+                    self.cut_short = true;
+                    continue;
                 }
                 Action::LoggedOut => continue,
                 Action::Run => {
