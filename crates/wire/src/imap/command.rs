@@ -10,10 +10,12 @@ mod list;
 mod parse;
 mod search;
 mod sequence;
+mod url;
 
 pub use list::ListPattern;
 pub use parse::{append_end, append_next, append_start, parse, tag_of};
 pub use sequence::{Ranges, SeqRange, SequenceSet};
+pub use url::Url;
 
 /// How deep search keys may nest: parentheses, NOT and OR counted together.
 pub const MAX_SEARCH_DEPTH: usize = 200;

@@ -103,16 +103,22 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
 /// `[` section `]`
 fn section(cursor: &mut Cursor<'_>) -> Parsed<Section> {
     cursor.expect(b'[', "a section is missing")?;
+    let section = section_spec(cursor)?;
+    cursor.expect(b']', "a section does not end")?;
+    Ok(section)
+}
+
+/// What stands between a section's brackets, and in a URL without them (RFC 5092 §11: `enc-section`).
+pub(super) fn section_spec(cursor: &mut Cursor<'_>) -> Parsed<Section> {
     let (part, dot) = part_number(cursor)?;
     let text = match cursor.peek() {
-        Some(b']') if !dot => SectionText::All,
+        Some(b']') | None if !dot => SectionText::All,
         _ => section_text(cursor)?,
     };
     // RFC 9051 §6.4.5.1: MIME is a part's.
     if text == SectionText::Mime && part.is_empty() {
         return Err(Fault::bad("MIME needs a part's number"));
     }
-    cursor.expect(b']', "a section does not end")?;
     Ok(Section { part, text })
 }
 
