@@ -3,6 +3,9 @@
 use crate::imap::print;
 use base::{Flags, MailboxId, ModSeq, Uid, UidValidity};
 
+/// How many octets of a bad URL are said again.
+const MAX_BAD_URL: usize = 1000;
+
 /// How a command ended, or what the server says unasked (RFC 9051 §7.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {
@@ -43,6 +46,8 @@ pub enum Code {
     AuthorizationFailed,
     /// The charset isn't known; says which are.
     BadCharset,
+    /// The URL, as the client wrote it, names nothing that can be had (RFC 4469 §4).
+    BadUrl(String),
     /// Can't be done, ever.
     Cannot,
     /// Capabilities, separated by spaces, ours: no text of a client's.
@@ -136,6 +141,10 @@ impl Code {
                 out.push(b' ');
                 print::set(out, pairs.iter().map(|(_, to)| to.0));
             }
+            Code::BadUrl(url) => {
+                out.push(b' ');
+                bad_url(out, url);
+            }
             Code::Capability(names) => {
                 out.push(b' ');
                 print::text(out, names);
@@ -181,6 +190,7 @@ impl Code {
             Code::AuthorizationFailed => "AUTHORIZATIONFAILED",
             // Charsets whose names are worth a client's try: all of encoding_rs is known.
             Code::BadCharset => "BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15 WINDOWS-1252)",
+            Code::BadUrl(_) => "BADURL",
             Code::Cannot => "CANNOT",
             Code::Capability(_) => "CAPABILITY",
             Code::ClientBug => "CLIENTBUG",
@@ -219,6 +229,16 @@ impl Code {
             Code::Unseen(_) => "UNSEEN",
             Code::UseAttr => "USEATTR",
         }
+    }
+}
+
+/// `url-resp-text` (RFC 4469 §5): at least one character, and none that would end the code or the line. What no URL
+/// may hold is shown as `?`; one that is too long is cut.
+fn bad_url(out: &mut Vec<u8>, url: &str) {
+    let shown = |octet: u8| if octet.is_ascii_graphic() && !b"]\\".contains(&octet) { octet } else { b'?' };
+    match url {
+        "" => out.push(b'?'),
+        url => out.extend(url.bytes().take(MAX_BAD_URL).map(shown)),
     }
 }
 

@@ -56,7 +56,7 @@ impl Url {
     }
 }
 
-/// `enc-mailbox [";UIDVALIDITY=" nz-number]`: the name is UTF-8, never modified UTF-7 (RFC 5092 §3).
+/// `enc-mailbox [";UIDVALIDITY=" nz-number]`: the name is UTF-8, never modified UTF-7.
 fn mailbox_ref(text: &str) -> Option<(Option<MailboxName>, Option<UidValidity>)> {
     let (name, parameter) = match text.split_once(';') {
         Some((name, parameter)) => (name, Some(parameter)),

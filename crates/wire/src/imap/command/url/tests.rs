@@ -23,7 +23,7 @@ fn section(part: &[u32], text: SectionText) -> Section {
     Section { part: part.to_vec(), text }
 }
 
-/// RFC 4469 §5 has `/Drafts;UIDVALIDITY=385759045/;UID=20/;section=…`.
+/// RFC 4469 §3 has, in its examples, `/Drafts;UIDVALIDITY=385759045/;UID=20/;section=…`.
 #[test]
 fn the_forms_of_rfc_4469() {
     let valid = Url { uid_validity: Some(UidValidity(385_759_045)), ..message("Drafts") };
