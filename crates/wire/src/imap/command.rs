@@ -4,6 +4,7 @@ use crate::imap::response::Code;
 use base::mailbox::FlagEdit;
 use base::{Flags, Keyword, MailId, MailboxName, Secret, SpecialUse, ThreadId, Timestamp, UidValidity};
 
+mod append;
 mod cursor;
 mod fetch;
 mod list;
@@ -12,6 +13,7 @@ mod search;
 mod sequence;
 mod url;
 
+pub use append::{AppendPiece, AppendReader, AppendStart, MAX_APPEND_PARTS};
 pub use list::ListPattern;
 pub use parse::{append_end, append_next, append_start, parse, tag_of};
 pub use sequence::{Ranges, SeqRange, SequenceSet};

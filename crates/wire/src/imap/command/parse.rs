@@ -110,7 +110,7 @@ pub(super) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(octets: &'a [u8], utf8: bool) -> Self {
+    pub(super) fn new(octets: &'a [u8], utf8: bool) -> Self {
         Parser { cursor: Cursor::new(octets), utf8 }
     }
 
@@ -471,7 +471,7 @@ impl<'a> Parser<'a> {
         sequence_set(&mut self.cursor)
     }
 
-    fn mailbox(&mut self) -> Parsed<MailboxName> {
+    pub(super) fn mailbox(&mut self) -> Parsed<MailboxName> {
         mailbox_name(self.mailbox_text()?)
     }
 
@@ -602,7 +602,7 @@ fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
     Ok(items)
 }
 
-fn flag_list(cursor: &mut Cursor<'_>) -> Parsed<Flags> {
+pub(super) fn flag_list(cursor: &mut Cursor<'_>) -> Parsed<Flags> {
     let mut flags = Flags::default();
     cursor.list(MAX_FLAGS, |cursor| flag(cursor, &mut flags))?;
     Ok(flags)
@@ -652,7 +652,7 @@ pub(super) fn date(text: &[u8]) -> Parsed<Timestamp> {
 }
 
 /// `date-time` (RFC 9051 §9) without its quotes: `dd-Mon-yyyy hh:mm:ss +hhmm`, the day's first digit perhaps a space.
-fn date_time(text: &[u8]) -> Parsed<Timestamp> {
+pub(super) fn date_time(text: &[u8]) -> Parsed<Timestamp> {
     const WRONG: &str = "that is no date and time";
     let text = std::str::from_utf8(text).map_err(|_| Fault::bad(WRONG))?;
     let mut fields = text.trim_start_matches(' ').split(' ');

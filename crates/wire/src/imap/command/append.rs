@@ -1,0 +1,249 @@
+//! APPEND's text around its literals (RFC 9051 §6.3.12, RFC 3502, RFC 4469, RFC 6855 §4), read as it comes.
+
+use super::cursor::{Cursor, Fault, Parsed};
+use super::parse::{Parser, date_time, flag_list, tag_of};
+use super::{AppendMessage, ParseError};
+use crate::imap::framer::Announced;
+use crate::imap::response::Code;
+use base::{Flags, MailboxName};
+
+/// How many URLs and literals one APPEND may have, all its messages together.
+pub const MAX_APPEND_PARTS: usize = 1000;
+
+/// Knows where in an APPEND the next text stands. One call for each text: before each literal that is announced, and
+/// for the rest of the line.
+#[derive(Debug)]
+pub struct AppendReader {
+    place: Place,
+    parts: usize,
+}
+
+/// What an APPEND begins with.
+#[derive(Debug)]
+pub struct AppendStart {
+    /// The command's tag.
+    pub tag: String,
+    /// Where the messages go.
+    pub mailbox: MailboxName,
+    /// Reads the texts that follow.
+    pub reader: AppendReader,
+    /// What the first text holds.
+    pub pieces: Vec<AppendPiece>,
+}
+
+/// What a text says, in order. A message is a Begin, some URLs and literals, and an End.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AppendPiece {
+    /// A message begins.
+    Begin(AppendMessage),
+    /// It goes on with what a URL names (RFC 4469), as the client wrote it: for [`Url::parse`](super::Url::parse).
+    Url(String),
+    /// It goes on with the literal that was announced. Always a text's last piece.
+    Literal,
+    /// It is whole.
+    End,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// Before the first message.
+    First,
+    /// Behind a message.
+    Between,
+    /// Behind a message's one literal, or a literal of `CATENATE (`; `closes`: it stands in `UTF8 (`.
+    BehindLiteral { catenate: bool, closes: bool },
+    /// In `CATENATE (`, where a part has to come.
+    Part,
+    /// In `CATENATE (`, behind a part.
+    BehindPart,
+}
+
+impl AppendReader {
+    /// Reads the text before the first literal. With `utf8` mailbox names are UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](super::parse).
+    pub fn start(announced: &Announced, utf8: bool) -> Result<AppendStart, ParseError> {
+        Self::begin(announced.prefix.expose(), Some(announced.binary), utf8)
+    }
+
+    /// Reads an APPEND that has no message literal at all: it is made of URLs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](super::parse).
+    pub fn without_literals(octets: &[u8], utf8: bool) -> Result<AppendStart, ParseError> {
+        Self::begin(octets, None, utf8)
+    }
+
+    /// Reads the text between two literals. The error has no tag.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](super::parse).
+    pub fn next(&mut self, announced: &Announced) -> Result<Vec<AppendPiece>, ParseError> {
+        let mut cursor = Cursor::new(announced.prefix.expose());
+        self.pieces(&mut cursor, Some(announced.binary)).map_err(|fault| fault.of(None))
+    }
+
+    /// Reads the rest of the line, behind the last literal. The error has no tag.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](super::parse).
+    pub fn end(mut self, rest: &[u8]) -> Result<Vec<AppendPiece>, ParseError> {
+        self.pieces(&mut Cursor::new(rest), None).map_err(|fault| fault.of(None))
+    }
+
+    fn begin(octets: &[u8], literal: Option<bool>, utf8: bool) -> Result<AppendStart, ParseError> {
+        let Some(tag) = tag_of(octets) else { return Err(Fault::bad("a tag is missing").of(None)) };
+        let mut parser = Parser::new(octets.get(tag.len()..).unwrap_or_default(), utf8);
+        let mut reader = AppendReader { place: Place::First, parts: 0 };
+        let read = target(&mut parser)
+            .and_then(|mailbox| Ok((mailbox, reader.pieces(&mut parser.cursor, literal)?)));
+        match read {
+            Ok((mailbox, pieces)) => Ok(AppendStart { tag, mailbox, reader, pieces }),
+            Err(fault) => Err(fault.of(Some(tag))),
+        }
+    }
+
+    /// Reads one text; `literal`: whether one was announced at its end, and as `~{n}`.
+    fn pieces(&mut self, cursor: &mut Cursor<'_>, literal: Option<bool>) -> Parsed<Vec<AppendPiece>> {
+        let mut pieces = Vec::new();
+        loop {
+            match self.place {
+                Place::BehindLiteral { catenate, closes } => {
+                    if closes {
+                        cursor.expect(b')', "a parenthesis is missing")?;
+                    }
+                    self.place = if catenate { Place::BehindPart } else { Place::Between };
+                    if !catenate {
+                        pieces.push(AppendPiece::End);
+                    }
+                }
+                Place::Between if literal.is_none() && cursor.at_end() => return Ok(pieces),
+                Place::First | Place::Between => self.message(cursor, literal, &mut pieces)?,
+                Place::Part => self.part(cursor, literal, &mut pieces)?,
+                Place::BehindPart if cursor.eat(b')') => {
+                    self.place = Place::Between;
+                    pieces.push(AppendPiece::End);
+                }
+                Place::BehindPart => {
+                    cursor.space()?;
+                    self.place = Place::Part;
+                }
+            }
+            if pieces.last() == Some(&AppendPiece::Literal) {
+                return Ok(pieces);
+            }
+        }
+    }
+
+    /// ` (flags) "date" ` and then a literal or `CATENATE (`.
+    fn message(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        literal: Option<bool>,
+        pieces: &mut Vec<AppendPiece>,
+    ) -> Parsed<()> {
+        let mut message =
+            AppendMessage { flags: Flags::default(), internal_date: None, binary: false, utf8: false };
+        cursor.space()?;
+        // IMAPClient's multiappend writes two spaces.
+        if self.place == Place::Between {
+            cursor.eat(b' ');
+        }
+        if cursor.peek() == Some(b'(') {
+            message.flags = flag_list(cursor)?;
+            cursor.space()?;
+        }
+        if cursor.peek() == Some(b'"') {
+            message.internal_date = Some(date_time(&cursor.string()?)?);
+            cursor.space()?;
+        }
+        if cursor.eat_word("CATENATE") {
+            cursor.space()?;
+            cursor.expect(b'(', "a parenthesis is missing")?;
+            self.place = Place::Part;
+            pieces.push(AppendPiece::Begin(message));
+            return Ok(());
+        }
+        message.binary = literal == Some(true);
+        message.utf8 = message.binary && utf8(cursor)?;
+        pieces.push(AppendPiece::Begin(message.clone()));
+        self.literal(cursor, literal, Place::BehindLiteral { catenate: false, closes: message.utf8 }, pieces)
+    }
+
+    /// `URL astring`, `TEXT literal` or `UTF8 (literal8)`
+    fn part(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        literal: Option<bool>,
+        pieces: &mut Vec<AppendPiece>,
+    ) -> Parsed<()> {
+        if cursor.eat_word("URL") {
+            cursor.space()?;
+            let url = cursor.astring_text()?;
+            self.count()?;
+            self.place = Place::BehindPart;
+            pieces.push(AppendPiece::Url(url));
+            return Ok(());
+        }
+        let closes = literal == Some(true) && utf8(cursor)?;
+        if !closes {
+            if !cursor.eat_word("TEXT") {
+                return Err(Fault::bad("CATENATE has TEXT and URL only"));
+            }
+            cursor.space()?;
+        }
+        self.literal(cursor, literal, Place::BehindLiteral { catenate: true, closes }, pieces)
+    }
+
+    fn literal(
+        &mut self,
+        cursor: &Cursor<'_>,
+        literal: Option<bool>,
+        behind: Place,
+        pieces: &mut Vec<AppendPiece>,
+    ) -> Parsed<()> {
+        if literal.is_none() || cursor.peek().is_some() {
+            return Err(Fault::bad("the message is not where it belongs"));
+        }
+        self.count()?;
+        self.place = behind;
+        pieces.push(AppendPiece::Literal);
+        Ok(())
+    }
+
+    fn count(&mut self) -> Parsed<()> {
+        self.parts += 1;
+        match self.parts > MAX_APPEND_PARTS {
+            true => Err(Fault::no(Code::Limit, "too many parts at once")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// ` APPEND mailbox`
+fn target(parser: &mut Parser<'_>) -> Parsed<MailboxName> {
+    parser.cursor.space()?;
+    if !parser.cursor.eat_word("APPEND") {
+        return Err(Fault::bad("APPEND is missing"));
+    }
+    parser.cursor.space()?;
+    parser.mailbox()
+}
+
+/// Takes `UTF8 (`, if it is the next (RFC 6855 §4).
+fn utf8(cursor: &mut Cursor<'_>) -> Parsed<bool> {
+    if !cursor.eat_word("UTF8") {
+        return Ok(false);
+    }
+    cursor.space()?;
+    cursor.expect(b'(', "a parenthesis is missing")?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests;
