@@ -135,6 +135,7 @@ impl Framer {
         match self.state {
             State::Announced { synchronising: true, .. } => self.reset(),
             State::Announced { octets: left, .. } | State::Message { left } => self.skip(left),
+            State::Literal { left } if self.in_append => self.skip(left as u64),
             // Between a message and the next: what follows is the same command's.
             _ if self.in_append => self.skip(0),
             _ => {}
@@ -234,7 +235,7 @@ impl Framer {
     }
 
     fn announced<'a>(&mut self, literal: Literal) -> Option<Event<'a>> {
-        if self.logged_in && (self.in_append || is_message_next(&self.text)) {
+        if self.logged_in && !self.is_url_next() && (self.in_append || is_message_next(&self.text)) {
             if literal.octets > self.message_octets {
                 return Some(self.refuse_literal(&literal, "the message is too large"));
             }
@@ -256,6 +257,17 @@ impl Framer {
             self.begin_line();
         }
         literal.synchronising.then_some(Event::Continue)
+    }
+
+    /// Whether the announced literal is a URL of `CATENATE (` (RFC 4469 §5), which is gathered. A mailbox may be
+    /// called URL too, but it stands neither behind a literal nor behind a parenthesis.
+    fn is_url_next(&self) -> bool {
+        let line = self.text.get(self.line_start..).unwrap_or_default();
+        let Some(announcement) = line.iter().rposition(|b| *b == b'{') else { return false };
+        let before = line.get(..announcement).unwrap_or_default();
+        let Some((before, word)) = before.split_last_chunk::<5>() else { return false };
+        let inside = self.in_append || self.line_start > 0 || word[0] == b'(' || before.contains(&b'(');
+        inside && b" (".contains(&word[0]) && word[1..].eq_ignore_ascii_case(b"URL ")
     }
 
     /// A client that asked is told no and sends nothing (RFC 9051 §4.3); what one that didn't ask sends is read

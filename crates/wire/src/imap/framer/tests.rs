@@ -330,3 +330,43 @@ fn join(seen: &mut Vec<String>, more: Vec<String>) {
         }
     }
 }
+
+/// RFC 4469 §5: a URL is an astring, so a literal may be one; it is no message.
+#[test]
+fn urls_of_catenate_are_gathered() {
+    check(b"a APPEND b CATENATE (URL {2}\r\n/c)\r\n", &["+", "command a APPEND b CATENATE (URL {2}\r\n/c)"]);
+    check(
+        b"a APPEND b CATENATE (url {2+}\r\n/c TEXT {3+}\r\nxyz URL {2}\r\n/d URL /e TEXT {1}\r\nz)\r\n",
+        &[
+            "append a APPEND b CATENATE (url {2+}\r\n/c TEXT  3",
+            "data xyz",
+            "end",
+            "+",
+            "append  URL {2}\r\n/d URL /e TEXT  1 sync",
+            "data z",
+            "end",
+            "rest )",
+        ],
+    );
+    check(
+        b"a APPEND {1}\r\nb CATENATE (TEXT {1+}\r\nx) CATENATE (URL {2+}\r\n/c)\r\n",
+        &[
+            "+",
+            "append a APPEND {1}\r\nb CATENATE (TEXT  1",
+            "data x",
+            "end",
+            "rest ) CATENATE (URL {2+}\r\n/c)",
+        ],
+    );
+    // A mailbox called URL, and one whose name ends so.
+    check(b"a APPEND URL {1}\r\nx\r\n", &["append a APPEND URL  1 sync", "data x", "end", "rest "]);
+    check(
+        b"a APPEND \"b URL\" {1}\r\nx\r\n",
+        &["append a APPEND \"b URL\"  1 sync", "data x", "end", "rest "],
+    );
+    // It is held in memory, so the command's limit is its limit, not the message's.
+    check(
+        b"a APPEND b CATENATE (TEXT {1+}\r\nx URL {900}\r\nb NOOP\r\n",
+        &["append a APPEND b CATENATE (TEXT  1", "data x", "end", "NO a", "command b NOOP"],
+    );
+}
