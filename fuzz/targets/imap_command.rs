@@ -4,7 +4,7 @@
 use base::Secret;
 use libfuzzer_sys::fuzz_target;
 use mailward_fuzz::choices;
-use wire::imap::command;
+use wire::imap::command::{self, Command, CommandBody};
 use wire::imap::{Announced, ParseError};
 
 fuzz_target!(|input: &[u8]| {
@@ -24,15 +24,15 @@ fuzz_target!(|input: &[u8]| {
         synchronising: choice & 2 == 2,
         binary: choice & 4 == 4,
     };
-    match command::append_start(&announced, utf8) {
-        Ok((_, _, message)) => {
-            if let Err(error) = command::append_end(octets, &message) {
-                assert_answerable(&error);
-            }
-            if let Err(error) = command::append_next(&announced, &message) {
-                assert_answerable(&error);
+    match command::parse_announced(&announced, utf8) {
+        Ok(Command { body: CommandBody::Append(mut append), .. }) => {
+            for read in [append.reader.next(&announced), append.reader.end(octets)] {
+                if let Err(error) = read {
+                    assert_answerable(&error);
+                }
             }
         }
+        Ok(_) => {}
         Err(error) => assert_answerable(&error),
     }
 });

@@ -48,7 +48,7 @@ pub(super) struct Account {
 }
 
 /// A command that isn't over yet.
-enum Task {
+pub(super) enum Task {
     /// The last lines and the tagged response.
     Finish { tag: String, tell: Tell, again: Vec<Searching>, completion: Completion },
     /// What an idling client is told.
@@ -59,6 +59,8 @@ enum Task {
     Search { tag: String, searching: Searching },
     /// LIST, LSUB.
     List { tag: String, listing: Listing },
+    /// APPEND, between its literals and at its end.
+    Append(Box<Append>),
 }
 
 impl Task {
@@ -66,6 +68,7 @@ impl Task {
     fn is_long(&self) -> bool {
         match self {
             Task::Finish { again, .. } => !again.is_empty(),
+            Task::Append(append) => append.is_long(),
             _ => true,
         }
     }
@@ -96,6 +99,8 @@ impl From<Completion> for Outcome {
 pub(super) enum Step {
     /// The output is full, or it is time for others.
     More,
+    /// It goes on when the octets of a literal have come.
+    Octets,
     /// The command is done.
     Done(Box<Outcome>),
     /// What was begun can't be finished, for this reason (for the log): the connection has to end.
@@ -145,6 +150,7 @@ fn needs(body: &CommandBody) -> Needs {
         | Lsub(_)
         | Namespace
         | Status { .. }
+        | Append(_)
         | Idle
         | GetQuota(_)
         | GetQuotaRoot(_)
@@ -230,7 +236,7 @@ impl Account {
                 return Progress::More;
             }
             if let Some(task) = self.task.take() {
-                self.task = self.step(task, out);
+                self.task = self.step(task, framer, out);
                 if self.task.as_ref().is_some_and(|task| task.is_long()) {
                     return Progress::More;
                 }
@@ -255,10 +261,11 @@ impl Account {
             Event::Command(text) => self.take_command(&text, framer, out),
             Event::Line(line) => self.end_idle(&line),
             Event::Continue => out.extend_from_slice(b"+ go ahead\r\n"),
-            Event::Append(announced) => self.append_announced(&announced, framer, out),
+            Event::Append(announced) => self.append_announced(announced, framer),
             Event::AppendData(octets) => self.append_data(octets, framer),
-            Event::AppendEnd => self.append_next(),
-            Event::AppendRest(rest) => self.append_finish(&rest),
+            // What it ends, the text behind it tells.
+            Event::AppendEnd => {}
+            Event::AppendRest(rest) => self.append_rest(&rest),
             Event::Refused(error) => self.refuse(error),
             Event::Close => self.bye = Some("too much that can't be taken"),
         }
@@ -288,7 +295,7 @@ impl Account {
         }
     }
 
-    fn judge(&self, body: &CommandBody) -> Result<(), Completion> {
+    pub(super) fn judge(&self, body: &CommandBody) -> Result<(), Completion> {
         let needs = needs(body);
         match &self.view {
             _ if needs == Needs::NoLogin => Err(Completion::bad("you are logged in already")),
@@ -367,33 +374,43 @@ impl Account {
             CommandBody::Store(store) => self.change_flags(&store)?,
             CommandBody::Copy(transfer) => self.copy(&transfer)?,
             CommandBody::Move(transfer) => self.move_to(&transfer, out)?,
+            CommandBody::Append(append) => {
+                self.append(tag, append, None)?;
+                return Ok(None);
+            }
             CommandBody::Idle => {
                 self.start_idle(tag, framer, out);
                 return Ok(None);
             }
             CommandBody::List(list) => {
                 let listing = Listing::list(self, list)?;
-                return self.start(Task::List { tag: tag.to_owned(), listing });
+                self.start(Task::List { tag: tag.to_owned(), listing });
+                return Ok(None);
             }
             CommandBody::Lsub(pattern) => {
                 let listing = Listing::lsub(self, pattern)?;
-                return self.start(Task::List { tag: tag.to_owned(), listing });
+                self.start(Task::List { tag: tag.to_owned(), listing });
+                return Ok(None);
             }
             CommandBody::Fetch(fetch) => {
                 let fetching = Fetching::new(self, fetch, out)?;
-                return self.start(Task::Fetch { tag: tag.to_owned(), fetching });
+                self.start(Task::Fetch { tag: tag.to_owned(), fetching });
+                return Ok(None);
             }
             CommandBody::Search(search) => {
                 let searching = Searching::search(self, tag, search)?;
-                return self.start(Task::Search { tag: tag.to_owned(), searching });
+                self.start(Task::Search { tag: tag.to_owned(), searching });
+                return Ok(None);
             }
             CommandBody::Sort(sort) => {
                 let searching = Searching::sort(self, tag, sort)?;
-                return self.start(Task::Search { tag: tag.to_owned(), searching });
+                self.start(Task::Search { tag: tag.to_owned(), searching });
+                return Ok(None);
             }
             CommandBody::Thread(thread) => {
                 let searching = Searching::thread(self, tag, thread)?;
-                return self.start(Task::Search { tag: tag.to_owned(), searching });
+                self.start(Task::Search { tag: tag.to_owned(), searching });
+                return Ok(None);
             }
             CommandBody::StartTls | CommandBody::Authenticate { .. } | CommandBody::Login { .. } => {
                 return Err(Completion::bad("you are logged in already"));
@@ -414,13 +431,12 @@ impl Account {
         Ok(Outcome::ok("DEFLATE active"))
     }
 
-    fn start(&mut self, task: Task) -> Result<Option<Outcome>, Completion> {
+    pub(super) fn start(&mut self, task: Task) {
         self.task = Some(Box::new(task));
-        Ok(None)
     }
 
     /// Goes on with a task; gives it back where there is more to do.
-    fn step(&mut self, mut task: Box<Task>, out: &mut Vec<u8>) -> Option<Box<Task>> {
+    fn step(&mut self, mut task: Box<Task>, framer: &mut Framer, out: &mut Vec<u8>) -> Option<Box<Task>> {
         let (step, manner) = match &mut *task {
             Task::Finish { tell, again, .. } | Task::Tell { tell, again } => {
                 if let Some(view) = &mut self.view
@@ -447,9 +463,16 @@ impl Account {
             Task::Fetch { fetching, .. } => (fetching.step(self, out), fetching.manner()),
             Task::Search { searching, .. } => (searching.step(self, out), searching.manner()),
             Task::List { listing, .. } => (listing.step(self, out), Manner::PLAIN),
+            Task::Append(append) => (append.step(self, framer, out), Manner::PLAIN),
         };
         let outcome = match step {
             Ok(Step::More) => return Some(task),
+            Ok(Step::Octets) => {
+                if let Task::Append(append) = *task {
+                    self.append = Some(append);
+                }
+                return None;
+            }
             Ok(Step::Done(outcome)) => *outcome,
             Ok(Step::Abort(why)) => {
                 self.fault = Some(why);
@@ -462,6 +485,7 @@ impl Account {
             Task::Fetch { tag, .. } | Task::Search { tag, .. } | Task::List { tag, .. } => {
                 self.finish(tag, outcome, manner);
             }
+            Task::Append(append) => self.finish(append.tag, outcome, manner),
             Task::Finish { .. } | Task::Tell { .. } => {}
         }
         self.task.take()

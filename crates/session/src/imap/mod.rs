@@ -24,6 +24,7 @@ mod store;
 mod sync;
 mod test;
 mod thread;
+mod url;
 mod view;
 
 pub use crate::mail_session::{Action, Input, LoginFailure, MailSession, Progress, RUN_OCTETS};

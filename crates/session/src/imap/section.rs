@@ -99,24 +99,10 @@ impl Part {
                 print::string(&mut shown, text.as_bytes());
                 Content::Short(shown)
             }
-            What::Section(Section { part, text: SectionText::HeaderFields { names, not } }) => {
-                match message_of(tree, part).and_then(|id| tree.get(id)) {
-                    None => nil(),
-                    Some(found) => {
-                        let mut header = Vec::new();
-                        message.read(found.header(), &mut header).map_err(unreadable)?;
-                        let mut fields = Vec::new();
-                        header_fields(&header, names, *not, &mut fields);
-                        Content::Short(framed(cut(&fields, self.partial)))
-                    }
-                }
-            }
-            What::Section(Section { part, text: SectionText::All }) if part.is_empty() => {
-                Content::Octets(cut_range(0..message.len(), self.partial))
-            }
-            What::Section(section) => match range_of(tree, section) {
+            What::Section(section) => match find(message, section, self.partial)? {
                 None => nil(),
-                Some(range) => Content::Octets(cut_range(range, self.partial)),
+                Some(Found::Octets(range)) => Content::Octets(range),
+                Some(Found::Fields(fields)) => Content::Short(framed(&fields)),
             },
             What::Binary(part) | What::BinarySize(part) => return self.open_binary(message, part),
         };
@@ -211,7 +197,37 @@ impl Content {
     }
 }
 
-fn unreadable(error: io::Error) -> MailError {
+/// The octets of a section.
+pub(super) enum Found {
+    /// The message's own.
+    Octets(Range<u64>),
+    /// Chosen fields.
+    Fields(Vec<u8>),
+}
+
+/// Finds the octets of a section, or a piece of them; `Ok(None)`: there is no such part.
+pub(super) fn find(
+    message: &dyn Message,
+    section: &Section,
+    partial: Option<Partial>,
+) -> Result<Option<Found>, MailError> {
+    let tree = message.tree();
+    let range = match section {
+        Section { part, text: SectionText::HeaderFields { names, not } } => {
+            let Some(found) = message_of(tree, part).and_then(|id| tree.get(id)) else { return Ok(None) };
+            let mut header = Vec::new();
+            message.read(found.header(), &mut header).map_err(unreadable)?;
+            let mut fields = Vec::new();
+            header_fields(&header, names, *not, &mut fields);
+            return Ok(Some(Found::Fields(cut(&fields, partial).to_vec())));
+        }
+        Section { part, text: SectionText::All } if part.is_empty() => Some(0..message.len()),
+        section => range_of(tree, section),
+    };
+    Ok(range.map(|range| Found::Octets(cut_range(range, partial))))
+}
+
+pub(super) fn unreadable(error: io::Error) -> MailError {
     MailError::Unavailable(format!("a message can't be read: {error}"))
 }
 

@@ -104,7 +104,7 @@ impl Account {
     }
 }
 
-fn target_lost(error: MailError) -> Completion {
+pub(super) fn target_lost(error: MailError) -> Completion {
     match error {
         MailError::NoMailbox => Completion::try_create(),
         error => error.into(),

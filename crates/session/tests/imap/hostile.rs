@@ -47,6 +47,30 @@ fn an_oversized_literal_is_never_run() {
     }
 }
 
+/// A command of a few octets may not make the server copy without end.
+#[test]
+fn catenate_copies_no_more_than_a_message() {
+    let store = FakeMailstore::new();
+    // The limit is 1,000,000: a message may reach it, and what URLs name in all messages of a command together.
+    store.deliver("INBOX", &vec![b'x'; 400_000], base::Flags::default(), None);
+    let mut connection = logged_in(&store);
+    let url = "URL \"/INBOX/;UID=1\"";
+    for (messages, taken) in [
+        (format!("CATENATE ({url} {url})"), true),
+        (format!("CATENATE ({url} {url} {url})"), false),
+        (format!("CATENATE ({url}) CATENATE ({url})"), true),
+        (format!("CATENATE ({url}) CATENATE ({url}) CATENATE ({url})"), false),
+        (format!("CATENATE ({url} {url} TEXT {{200000+}}\r\n{})", "y".repeat(200_000)), true),
+        (format!("CATENATE ({url} {url} TEXT {{200001+}}\r\n{})", "y".repeat(200_001)), false),
+        (format!("CATENATE ({})", "URL ;UID=1 ".repeat(1001)), false),
+    ] {
+        let answer = ask(&mut connection, &format!("b APPEND Archive {messages}"));
+        let expected = if taken { "b OK" } else { "b NO" };
+        assert!(answer.contains(expected), "{answer}");
+        assert!(ask(&mut connection, "c NOOP").starts_with("c OK"));
+    }
+}
+
 #[test]
 fn deep_searches_are_answered() {
     let mut connection = logged_in(&FakeMailstore::new());

@@ -10,7 +10,7 @@ use testkit::imaptest::{Outcome, Script, Server, run};
 use testkit::mailstore::FakeMailstore;
 
 /// Scripts for extensions that Mailward does not offer.
-const NOT_OFFERED: &[&str] = &["catenate", "urlauth", "urlauth-binary"];
+const NOT_OFFERED: &[&str] = &["urlauth", "urlauth-binary"];
 
 fn shared() -> Option<PathBuf> {
     let root = std::env::var_os("MAILWARD_SHARED").map(PathBuf::from);

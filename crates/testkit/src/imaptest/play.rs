@@ -47,6 +47,15 @@ pub fn run(script: &Script, server: &Server) -> Outcome {
     Outcome::Passed
 }
 
+/// A mailbox's name as a URL has it (RFC 5092 §3).
+fn percent_encoded(name: &str) -> String {
+    let shown = |octet: u8| match octet.is_ascii_alphanumeric() || b"-_./".contains(&octet) {
+        true => char::from(octet).to_string(),
+        false => format!("%{octet:02X}"),
+    };
+    name.bytes().map(shown).collect()
+}
+
 struct Player<'s> {
     script: &'s Script,
     connections: Vec<Connection>,
@@ -64,6 +73,7 @@ impl<'s> Player<'s> {
             ("domain", domain),
             ("password", &server.password),
             ("mailbox", &server.mailbox),
+            ("mailbox_url", &percent_encoded(&server.mailbox)),
         ] {
             variables.insert(key.to_owned(), text.to_owned());
         }

@@ -13,9 +13,9 @@ mod search;
 mod sequence;
 mod url;
 
-pub use append::{AppendPiece, AppendReader, AppendStart, MAX_APPEND_PARTS};
+pub use append::{AppendPiece, AppendReader, MAX_APPEND_PARTS};
 pub use list::ListPattern;
-pub use parse::{append_end, append_next, append_start, parse, tag_of};
+pub use parse::{parse, parse_announced, tag_of};
 pub use sequence::{Ranges, SeqRange, SequenceSet};
 pub use url::Url;
 
@@ -41,9 +41,6 @@ pub struct Command {
 }
 
 /// What is asked for. UID forms are the plain command with `uid` set: its numbers are UIDs, not sequence numbers.
-///
-/// APPEND is not among them: its messages are streamed ([`Event::Append`](crate::imap::Event::Append),
-/// [`append_start`]).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CommandBody {
     /// RFC 9051 §6.1.1
@@ -113,6 +110,8 @@ pub enum CommandBody {
         /// What of it; no item twice.
         items: Vec<StatusItem>,
     },
+    /// RFC 9051 §6.3.12, up to its first literal.
+    Append(Append),
     /// RFC 9051 §6.3.13. The client ends it with a line `DONE`.
     Idle,
     /// RFC 3501 §6.4.1
@@ -294,17 +293,27 @@ impl StatusItem {
     ];
 }
 
-/// One message of APPEND, all but its octets (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4, RFC 6855 §4).
+/// APPEND, up to the first of its literals, which are streamed ([`Event::Append`](crate::imap::Event::Append)). One
+/// that is made of URLs only (RFC 4469) is whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Append {
+    /// Where the messages go.
+    pub mailbox: MailboxName,
+    /// Reads what follows.
+    pub reader: AppendReader,
+    /// What came so far.
+    pub pieces: Vec<AppendPiece>,
+}
+
+/// What is said of one message of APPEND (RFC 9051 §6.3.12).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppendMessage {
     /// Flags to set.
     pub flags: Flags,
     /// Its internal date, if given.
     pub internal_date: Option<Timestamp>,
-    /// Announced as `~{n}`: NUL octets may occur.
-    pub binary: bool,
-    /// Announced as `UTF8 (~{n}`: UTF-8 header fields may occur.
-    pub utf8: bool,
+    /// Whether it is made of parts (RFC 4469), and not one literal.
+    pub catenate: bool,
 }
 
 /// SEARCH.

@@ -69,7 +69,7 @@ pub enum Event<'a> {
     /// The message is complete. Another [`Event::Append`] or [`Event::AppendRest`] follows.
     AppendEnd,
     /// The rest of the APPEND's line: the command is whole. For
-    /// [`append_end`](crate::imap::command::append_end).
+    /// [`AppendReader::end`](crate::imap::command::AppendReader::end).
     AppendRest(Secret),
     /// The command can't be taken; send this answer. The framer goes on with the next one.
     Refused(ParseError),

@@ -1,34 +1,21 @@
 //! APPEND's text around its literals (RFC 9051 §6.3.12, RFC 3502, RFC 4469, RFC 6855 §4), read as it comes.
 
 use super::cursor::{Cursor, Fault, Parsed};
-use super::parse::{Parser, date_time, flag_list, tag_of};
-use super::{AppendMessage, ParseError};
+use super::parse::{Parser, date_time, flag_list};
+use super::{Append, AppendMessage, ParseError};
 use crate::imap::framer::Announced;
 use crate::imap::response::Code;
-use base::{Flags, MailboxName};
+use base::Flags;
 
 /// How many URLs and literals one APPEND may have, all its messages together.
 pub const MAX_APPEND_PARTS: usize = 1000;
 
 /// Knows where in an APPEND the next text stands. One call for each text: before each literal that is announced, and
 /// for the rest of the line.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppendReader {
     place: Place,
     parts: usize,
-}
-
-/// What an APPEND begins with.
-#[derive(Debug)]
-pub struct AppendStart {
-    /// The command's tag.
-    pub tag: String,
-    /// Where the messages go.
-    pub mailbox: MailboxName,
-    /// Reads the texts that follow.
-    pub reader: AppendReader,
-    /// What the first text holds.
-    pub pieces: Vec<AppendPiece>,
 }
 
 /// What a text says, in order. A message is a Begin, some URLs and literals, and an End.
@@ -59,24 +46,6 @@ enum Place {
 }
 
 impl AppendReader {
-    /// Reads the text before the first literal. With `utf8` mailbox names are UTF-8.
-    ///
-    /// # Errors
-    ///
-    /// As for [`parse`](super::parse).
-    pub fn start(announced: &Announced, utf8: bool) -> Result<AppendStart, ParseError> {
-        Self::begin(announced.prefix.expose(), Some(announced.binary), utf8)
-    }
-
-    /// Reads an APPEND that has no message literal at all: it is made of URLs.
-    ///
-    /// # Errors
-    ///
-    /// As for [`parse`](super::parse).
-    pub fn without_literals(octets: &[u8], utf8: bool) -> Result<AppendStart, ParseError> {
-        Self::begin(octets, None, utf8)
-    }
-
     /// Reads the text between two literals. The error has no tag.
     ///
     /// # Errors
@@ -92,20 +61,8 @@ impl AppendReader {
     /// # Errors
     ///
     /// As for [`parse`](super::parse).
-    pub fn end(mut self, rest: &[u8]) -> Result<Vec<AppendPiece>, ParseError> {
+    pub fn end(&mut self, rest: &[u8]) -> Result<Vec<AppendPiece>, ParseError> {
         self.pieces(&mut Cursor::new(rest), None).map_err(|fault| fault.of(None))
-    }
-
-    fn begin(octets: &[u8], literal: Option<bool>, utf8: bool) -> Result<AppendStart, ParseError> {
-        let Some(tag) = tag_of(octets) else { return Err(Fault::bad("a tag is missing").of(None)) };
-        let mut parser = Parser::new(octets.get(tag.len()..).unwrap_or_default(), utf8);
-        let mut reader = AppendReader { place: Place::First, parts: 0 };
-        let read = target(&mut parser)
-            .and_then(|mailbox| Ok((mailbox, reader.pieces(&mut parser.cursor, literal)?)));
-        match read {
-            Ok((mailbox, pieces)) => Ok(AppendStart { tag, mailbox, reader, pieces }),
-            Err(fault) => Err(fault.of(Some(tag))),
-        }
     }
 
     /// Reads one text; `literal`: whether one was announced at its end, and as `~{n}`.
@@ -147,8 +104,7 @@ impl AppendReader {
         literal: Option<bool>,
         pieces: &mut Vec<AppendPiece>,
     ) -> Parsed<()> {
-        let mut message =
-            AppendMessage { flags: Flags::default(), internal_date: None, binary: false, utf8: false };
+        let mut message = AppendMessage { flags: Flags::default(), internal_date: None, catenate: false };
         cursor.space()?;
         // IMAPClient's multiappend writes two spaces.
         if self.place == Place::Between {
@@ -166,13 +122,13 @@ impl AppendReader {
             cursor.space()?;
             cursor.expect(b'(', "a parenthesis is missing")?;
             self.place = Place::Part;
+            message.catenate = true;
             pieces.push(AppendPiece::Begin(message));
             return Ok(());
         }
-        message.binary = literal == Some(true);
-        message.utf8 = message.binary && utf8(cursor)?;
-        pieces.push(AppendPiece::Begin(message.clone()));
-        self.literal(cursor, literal, Place::BehindLiteral { catenate: false, closes: message.utf8 }, pieces)
+        pieces.push(AppendPiece::Begin(message));
+        let closes = literal == Some(true) && utf8(cursor)?;
+        self.literal(cursor, literal, Place::BehindLiteral { catenate: false, closes }, pieces)
     }
 
     /// `URL astring`, `TEXT literal` or `UTF8 (literal8)`
@@ -225,14 +181,12 @@ impl AppendReader {
     }
 }
 
-/// ` APPEND mailbox`
-fn target(parser: &mut Parser<'_>) -> Parsed<MailboxName> {
-    parser.cursor.space()?;
-    if !parser.cursor.eat_word("APPEND") {
-        return Err(Fault::bad("APPEND is missing"));
-    }
-    parser.cursor.space()?;
-    parser.mailbox()
+/// `mailbox` and the first text; `literal` as for [`AppendReader::pieces`].
+pub(super) fn append(parser: &mut Parser<'_>, literal: Option<bool>) -> Parsed<Append> {
+    let mailbox = parser.mailbox()?;
+    let mut reader = AppendReader { place: Place::First, parts: 0 };
+    let pieces = reader.pieces(&mut parser.cursor, literal)?;
+    Ok(Append { mailbox, reader, pieces })
 }
 
 /// Takes `UTF8 (`, if it is the next (RFC 6855 §4).

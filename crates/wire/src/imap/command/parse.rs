@@ -1,9 +1,10 @@
 //! The second layer: a gathered command becomes a value, or is refused whole.
 
+use super::append::append;
 use super::cursor::{Cursor, Fault, Parsed, is_atom_char, utf8};
 use super::{
-    AppendMessage, Command, CommandBody, Extension, List, ListPattern, ListReturn, ListSelect, ParseError,
-    Qresync, Select, SeqRange, SequenceSet, StatusItem, Store, Transfer, fetch, search,
+    Command, CommandBody, Extension, List, ListPattern, ListReturn, ListSelect, ParseError, Qresync, Select,
+    SeqRange, SequenceSet, StatusItem, Store, Transfer, fetch, search,
 };
 use crate::imap::framer::Announced;
 use crate::imap::response::Code;
@@ -45,61 +46,24 @@ pub fn tag_of(octets: &[u8]) -> Option<String> {
 ///
 /// The one answer to give. Names that can't be a mailbox's are answered NO, broken grammar BAD.
 pub fn parse(octets: &[u8], utf8: bool) -> Result<Command, ParseError> {
+    command(octets, |rest| Parser::new(rest, utf8))
+}
+
+/// Parses an APPEND up to its first literal, which is announced.
+///
+/// # Errors
+///
+/// As for [`parse`].
+pub fn parse_announced(announced: &Announced, utf8: bool) -> Result<Command, ParseError> {
+    let octets = announced.prefix.expose();
+    command(octets, |rest| Parser { literal: Some(announced.binary), ..Parser::new(rest, utf8) })
+}
+
+fn command<'a>(octets: &'a [u8], parser: impl Fn(&'a [u8]) -> Parser<'a>) -> Result<Command, ParseError> {
     let Some(tag) = tag_of(octets) else { return Err(Fault::bad("a tag is missing").of(None)) };
-    let rest = octets.get(tag.len()..).unwrap_or_default();
-    match Parser::new(rest, utf8).command() {
+    match parser(octets.get(tag.len()..).unwrap_or_default()).command() {
         Ok(body) => Ok(Command { tag, body }),
         Err(fault) => Err(fault.of(Some(tag))),
-    }
-}
-
-/// Parses an APPEND up to its first message: the tag, the mailbox, and what is said of the message.
-///
-/// # Errors
-///
-/// As for [`parse`].
-pub fn append_start(
-    announced: &Announced,
-    utf8: bool,
-) -> Result<(String, MailboxName, AppendMessage), ParseError> {
-    let octets = announced.prefix.expose();
-    let Some(tag) = tag_of(octets) else { return Err(Fault::bad("a tag is missing").of(None)) };
-    let mut parser = Parser::new(octets.get(tag.len()..).unwrap_or_default(), utf8);
-    match parser.append_start(announced.binary) {
-        Ok((mailbox, message)) => Ok((tag, mailbox, message)),
-        Err(fault) => Err(fault.of(Some(tag))),
-    }
-}
-
-/// Parses what stands between a message and the next of the same APPEND (RFC 3502). The error has no tag: the
-/// session knows it from [`append_start`].
-///
-/// # Errors
-///
-/// As for [`parse`].
-pub fn append_next(announced: &Announced, previous: &AppendMessage) -> Result<AppendMessage, ParseError> {
-    let octets = announced.prefix.expose();
-    // IMAPClient's multiappend writes two spaces.
-    let one_space = octets.strip_prefix(b" ").filter(|rest| rest.starts_with(b" "));
-    let mut parser = Parser::new(one_space.unwrap_or(octets), true);
-    let close = |parser: &mut Parser<'_>| match previous.utf8 {
-        true => parser.cursor.expect(b')', "a parenthesis is missing"),
-        false => Ok(()),
-    };
-    close(&mut parser).and_then(|()| parser.append_message(announced.binary)).map_err(|fault| fault.of(None))
-}
-
-/// Parses the rest of an APPEND's line, behind its last message. The error has no tag.
-///
-/// # Errors
-///
-/// As for [`parse`].
-pub fn append_end(rest: &[u8], last: &AppendMessage) -> Result<(), ParseError> {
-    let mut cursor = Cursor::new(rest);
-    let closed = !last.utf8 || cursor.eat(b')');
-    match closed && cursor.at_end() {
-        true => Ok(()),
-        false => Err(Fault::bad("APPEND does not end behind its message").of(None)),
     }
 }
 
@@ -107,11 +71,13 @@ pub fn append_end(rest: &[u8], last: &AppendMessage) -> Result<(), ParseError> {
 pub(super) struct Parser<'a> {
     pub(super) cursor: Cursor<'a>,
     utf8: bool,
+    /// Whether a literal was announced behind the octets, and as `~{n}`: one of APPEND's.
+    literal: Option<bool>,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(octets: &'a [u8], utf8: bool) -> Self {
-        Parser { cursor: Cursor::new(octets), utf8 }
+    fn new(octets: &'a [u8], utf8: bool) -> Self {
+        Parser { cursor: Cursor::new(octets), utf8, literal: None }
     }
 
     fn command(&mut self) -> Parsed<CommandBody> {
@@ -158,7 +124,7 @@ impl<'a> Parser<'a> {
             "LIST" => self.list(),
             "LSUB" => self.lsub(),
             "STATUS" => self.status(),
-            "APPEND" => Err(Fault::bad("APPEND needs a message as literal, after log-in")),
+            "APPEND" => append(self, self.literal).map(CommandBody::Append),
             "GETQUOTA" => Ok(CommandBody::GetQuota(self.cursor.astring_text()?)),
             "GETQUOTAROOT" => Ok(CommandBody::GetQuotaRoot(self.mailbox()?)),
             "SETQUOTA" => self.set_quota(),
@@ -431,40 +397,6 @@ impl<'a> Parser<'a> {
             self.cursor.space()?;
         }
         Err(Fault::bad("too many flags"))
-    }
-
-    fn append_start(&mut self, binary: bool) -> Parsed<(MailboxName, AppendMessage)> {
-        self.cursor.space()?;
-        if !self.cursor.eat_word("APPEND") {
-            return Err(Fault::bad("APPEND is missing"));
-        }
-        self.cursor.space()?;
-        let mailbox = self.mailbox()?;
-        Ok((mailbox, self.append_message(binary)?))
-    }
-
-    /// What stands before a message: ` (flags) "date" ` and perhaps `UTF8 (`.
-    fn append_message(&mut self, binary: bool) -> Parsed<AppendMessage> {
-        let mut message = AppendMessage { flags: Flags::default(), internal_date: None, binary, utf8: false };
-        self.cursor.space()?;
-        if self.cursor.peek() == Some(b'(') {
-            message.flags = flag_list(&mut self.cursor)?;
-            self.cursor.space()?;
-        }
-        if self.cursor.peek() == Some(b'"') {
-            message.internal_date = Some(date_time(&self.cursor.string()?)?);
-            self.cursor.space()?;
-        }
-        // RFC 6855 §4
-        if binary && self.cursor.eat_word("UTF8") {
-            self.cursor.space()?;
-            self.cursor.expect(b'(', "a parenthesis is missing")?;
-            message.utf8 = true;
-        }
-        match self.cursor.peek() {
-            None => Ok(message),
-            Some(_) => Err(Fault::bad("the message is not where it belongs")),
-        }
     }
 
     pub(super) fn sequence_set(&mut self) -> Parsed<SequenceSet> {

@@ -979,18 +979,19 @@ fn store() {
 }
 
 /// An APPEND's text before its message: `~` at the end stands for a literal8.
-fn append(prefix: &str) -> Result<(String, MailboxName, AppendMessage), ParseError> {
+fn append(prefix: &str) -> Result<Append, ParseError> {
     let text = prefix.strip_suffix('~').unwrap_or(prefix);
-    append_start(&announced(text, text != prefix), false)
-}
-
-fn announced(prefix: &str, binary: bool) -> Announced {
-    Announced { prefix: Secret::new(prefix), octets: 310, synchronising: true, binary }
+    let binary = text != prefix;
+    let announced = Announced { prefix: Secret::new(text), octets: 310, synchronising: true, binary };
+    match parse_announced(&announced, false)?.body {
+        CommandBody::Append(append) => Ok(append),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn append_forms() {
-    let plain = AppendMessage { flags: Flags::default(), internal_date: None, binary: false, utf8: false };
+    let plain = AppendMessage { flags: Flags::default(), internal_date: None, catenate: false };
     // `date -d '17-Jul-1996 02:44:25 -0700' +%s`, and likewise below.
     let dated = |seconds: i64| AppendMessage { internal_date: Some(Timestamp(seconds)), ..plain.clone() };
     let flagged =
@@ -1004,16 +1005,15 @@ fn append_forms() {
         ("(\\seen $Forwarded) \" 1-Feb-2020 00:00:00 +0000\" ", flagged(dated(1_580_515_200))),
         ("\"1-Feb-2020 00:00:00 +0530\" ", dated(1_580_495_400)),
         ("\"31-Dec-2016 23:59:60 +0000\" ", dated(1_483_228_800)),
-        ("~", AppendMessage { binary: true, ..plain.clone() }),
-        ("UTF8 (~", AppendMessage { binary: true, utf8: true, ..plain.clone() }),
+        ("CATENATE (TEXT ", AppendMessage { catenate: true, ..plain.clone() }),
+        ("~", plain.clone()),
+        ("UTF8 (~", plain.clone()),
     ] {
-        assert_eq!(
-            append(&format!("A3 APPEND saved-messages {text}")),
-            Ok(("A3".into(), name("saved-messages"), expected)),
-            "{text}"
-        );
+        let append = append(&format!("A3 APPEND saved-messages {text}")).unwrap();
+        assert_eq!(append.mailbox, name("saved-messages"), "{text}");
+        assert_eq!(append.pieces, [AppendPiece::Begin(expected), AppendPiece::Literal], "{text}");
     }
-    assert_eq!(append("a append {5}\r\nInbox ").unwrap().1, MailboxName::inbox());
+    assert_eq!(append("a append {5}\r\nInbox ").unwrap().mailbox, MailboxName::inbox());
     for text in [
         "x",
         "(\\Seen)",
@@ -1025,7 +1025,6 @@ fn append_forms() {
         "\"17-Jul-1996 02:44:25 -07:00\" ",
         "\"31-Feb-1996 02:44:25 -0700\" ",
         "UTF8 (",
-        "CATENATE (TEXT ",
         "UTF8~",
         "  ",
     ] {
@@ -1034,25 +1033,6 @@ fn append_forms() {
     }
     assert!(append("A3 APPEND \"a\"b ").is_err());
     assert!(append("A3 APPEND &Jjo ").unwrap_err().no);
-
-    let utf8 = AppendMessage { binary: true, utf8: true, ..plain.clone() };
-    assert_eq!(append_next(&announced(" (\\Seen $Forwarded) ", false), &plain), Ok(flagged(plain.clone())));
-    assert_eq!(append_next(&announced(" ", false), &plain), Ok(plain.clone()));
-    assert_eq!(append_next(&announced(") UTF8 (", true), &utf8), Ok(utf8.clone()));
-    assert_eq!(append_next(&announced("  (\\Seen $Forwarded) ", false), &plain), Ok(flagged(plain.clone())));
-    assert!(append_next(&announced("   ", false), &plain).is_err());
-    assert!(append_next(&announced("", false), &plain).is_err());
-    assert!(append_next(&announced(" ", false), &utf8).is_err());
-    for (rest, last, fits) in [
-        ("", &plain, true),
-        (" ", &plain, true),
-        (")", &utf8, true),
-        ("", &utf8, false),
-        (")", &plain, false),
-        ("x", &plain, false),
-    ] {
-        assert_eq!(append_end(rest.as_bytes(), last).is_ok(), fits, "{rest}");
-    }
 }
 
 /// Whatever comes, there is an answer: every command above cut short at every place, and with each octet replaced.

@@ -1,3 +1,4 @@
+use super::super::{Command, CommandBody, parse, parse_announced};
 use super::*;
 use base::Secret;
 
@@ -20,14 +21,19 @@ fn show(piece: &AppendPiece) -> String {
 fn pieces(texts: &[&str]) -> Result<Vec<AppendPiece>, ParseError> {
     let (rest, before) = texts.split_last().unwrap();
     let Some((first, others)) = before.split_first() else {
-        return Ok(AppendReader::without_literals(rest.as_bytes(), false)?.pieces);
+        return parse(rest.as_bytes(), false).map(|command| append_of(command).pieces);
     };
-    let AppendStart { mut reader, mut pieces, .. } = AppendReader::start(&announced(first), false)?;
+    let Append { mut reader, mut pieces, .. } = append_of(parse_announced(&announced(first), false)?);
     for text in others {
         pieces.extend(reader.next(&announced(text))?);
     }
     pieces.extend(reader.end(rest.as_bytes())?);
     Ok(pieces)
+}
+
+fn append_of(command: Command) -> Append {
+    let CommandBody::Append(append) = command.body else { panic!("{command:?}") };
+    append
 }
 
 fn announced(text: &str) -> Announced {
