@@ -14,11 +14,11 @@ use std::time::Duration;
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_millis(250);
 /// Pages written, about, from which on the log is checkpointed at once (8 MiB).
-const WORTHWHILE: i64 = 1024;
+const WORTHWHILE: i64 = 2048;
 /// Pages in the log at which the writer stops and starts it anew (32 MiB).
-const TOO_MANY: i64 = 4096;
+const TOO_MANY: i64 = 8192;
 /// Pages that one unit of work changes, about.
-const PAGES_A_UNIT: usize = 6;
+const PAGES_A_UNIT: usize = 10;
 /// Rounds after which a small log is checkpointed too.
 const PATIENCE: u32 = 40;
 
