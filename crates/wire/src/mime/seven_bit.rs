@@ -16,12 +16,20 @@ pub fn seven_bit(tree: &Tree, raw: &[u8]) -> Option<Vec<u8>> {
     }
     let mut out = Vec::with_capacity(raw.len() + raw.len() / 2);
     let mut at = 0;
+    // Where the part ends that must stay as it is, with all that is in it.
+    let mut fixed_to = 0;
     for (id, part) in tree.iter() {
+        if part.header().start < fixed_to {
+            continue;
+        }
         let header = slice(raw, part.header())?;
         let body = slice(raw, part.body())?;
         let needs_coding = part.kind == Kind::Leaf && !is_seven_bit(body);
-        if is_fixed(part) && !is_seven_bit(body) {
-            return None;
+        if is_fixed(part) {
+            if !is_seven_bit(body) {
+                return None;
+            }
+            fixed_to = part.body().end;
         }
         if !needs_coding && !matches!(part.encoding_name.as_deref(), Some("8bit" | "binary")) {
             continue;
@@ -155,6 +163,18 @@ mod tests {
         let mut back = Vec::new();
         tree.decode_body(PartId::ROOT, &converted, &mut back).unwrap();
         assert_eq!(back, content);
+    }
+
+    /// RFC 1847 §2.1: what is signed is not touched, its labels included, though another part is encoded.
+    #[test]
+    fn what_is_signed_keeps_its_labels() {
+        let signed = "Content-Type: multipart/signed; boundary=s\n\n--s\nContent-Transfer-Encoding: 8bit\n\nplain\n\
+                      --s\nContent-Type: multipart/mixed; boundary=t\nContent-Transfer-Encoding: binary\n\n--t--\n--s--\n";
+        let head = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n";
+        check(
+            &format!("{head}{signed}--b\nContent-Transfer-Encoding: 8bit\n\nplain\n--b--\n"),
+            &format!("{head}{signed}--b\n\nplain\n--b--\n"),
+        );
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl Encoding {
     }
 }
 
-/// Octets in quoted-printable (RFC 2045 §6.7); their CRLFs are line ends.
+/// Octets in quoted-printable (RFC 2045 §6.7); their CRLFs are line ends. A line that is broken softly goes on with no
+/// `-`: it could look like a multipart's boundary, which the octets had only within a line.
 pub fn quoted_printable(octets: &[u8]) -> String {
     let mut out = String::new();
     for line in octets.split_inclusive(|&b| b == b'\n') {
@@ -55,19 +56,19 @@ pub fn quoted_printable(octets: &[u8]) -> String {
             Some(text) => (text, "\r\n"),
             None => (line, ""),
         };
-        let mut width = 0;
+        let (mut width, mut is_continued) = (0, false);
         for (at, &byte) in text.iter().enumerate() {
             let plain = match byte {
                 b' ' | b'\t' => at + 1 < text.len(),
                 b'=' => false,
                 _ => byte.is_ascii_graphic(),
             };
-            let size = if plain { 1 } else { 3 };
-            if width + size > 75 {
+            if width + if plain { 1 } else { 3 } > 75 {
                 out += "=\r\n";
-                width = 0;
+                (width, is_continued) = (0, true);
             }
-            width += size;
+            let plain = plain && !(byte == b'-' && width == 0 && is_continued);
+            width += if plain { 1 } else { 3 };
             if plain {
                 out.push(char::from(byte));
             } else {

@@ -1,7 +1,7 @@
 //! Transfer encodings and charsets.
 
 use crate::mime::charset;
-use crate::mime::transfer::{Decoder, Encoding};
+use crate::mime::transfer::{self, Decoder, Encoding};
 
 /// Decodes whole, and octet by octet.
 fn check(encoding: Encoding, body: &[u8], expected: &[u8], flawed: bool) {
@@ -56,6 +56,18 @@ fn quoted_printable() {
     check(b"=4", b"=4", true);
     check(b"==41", b"=A", true);
     check(b"= x", b"= x", true);
+}
+
+/// Wherever a line is broken softly, what comes next cannot be taken for a boundary, and the octets come back.
+#[test]
+fn a_soft_break_makes_no_boundary() {
+    for before in 0..=160 {
+        let octets = format!("{}--boundary--\r\n-{}", "x".repeat(before), "-".repeat(before));
+        let quoted = transfer::quoted_printable(octets.as_bytes());
+        assert!(!quoted.contains("=\r\n-"), "{quoted}");
+        assert!(quoted.lines().all(|line| line.len() <= 76), "{quoted}");
+        check(Encoding::QuotedPrintable, quoted.as_bytes(), octets.as_bytes(), false);
+    }
 }
 
 #[test]
