@@ -194,7 +194,9 @@ impl Carrier<'_> {
             }
             let Some(hop) = &mut self.hop else { return Some(group) };
             let outcome = hop.send(mail(&group, &content, self.outbound.clock.now()), &content).await;
-            if !content.is_converted() && outcome.recipients.iter().any(needs_seven_bit) && content.convert()
+            if !content.is_converted()
+                && outcome.recipients.iter().any(needs_seven_bit)
+                && content.convert(&self.outbound.conversions).await
             {
                 info!(destination = self.destination, server = hop.words(), "message made 7-bit");
                 continue;

@@ -17,9 +17,10 @@ impl Clock {
         Clock { start: Timestamp::now(), since: Instant::now() }
     }
 
-    /// When it was started.
+    /// When it was started, as stamps tell it that were made since: the earlier of what the computer's clock said then
+    /// and what it would have said, had it been right as it is now.
     pub fn start(&self) -> Timestamp {
-        self.start
+        self.started(Timestamp::now(), Instant::now())
     }
 
     /// The time.
@@ -27,9 +28,17 @@ impl Clock {
         self.shows(Timestamp::now(), Instant::now())
     }
 
+    fn started(&self, said: Timestamp, now: Instant) -> Timestamp {
+        self.start.min(Timestamp(said.0.saturating_sub(self.passed(now))))
+    }
+
     fn shows(&self, said: Timestamp, now: Instant) -> Timestamp {
-        let passed = now.saturating_duration_since(self.since).as_secs();
-        said.max(Timestamp(self.start.0.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))))
+        said.max(Timestamp(self.start.0.saturating_add(self.passed(now))))
+    }
+
+    /// Seconds since the start.
+    fn passed(&self, now: Instant) -> i64 {
+        i64::try_from(now.saturating_duration_since(self.since).as_secs()).unwrap_or(i64::MAX)
     }
 }
 
@@ -46,6 +55,16 @@ mod tests {
         {
             let now = clock.since + Duration::from_secs(passed);
             assert_eq!(clock.shows(Timestamp(said), now), Timestamp(expected), "{said} {passed}");
+        }
+    }
+
+    /// One that was ahead at the start, or behind: what was done since is not before it.
+    #[test]
+    fn knows_its_start_when_it_was_wrong() {
+        let clock = Clock { start: Timestamp(10_000), since: Instant::now() };
+        for (said, passed, expected) in [(10_005, 5, 10_000), (6_405, 5, 6_400), (13_605, 5, 10_000)] {
+            let now = clock.since + Duration::from_secs(passed);
+            assert_eq!(clock.started(Timestamp(said), now), Timestamp(expected), "{said} {passed}");
         }
     }
 }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::StoredMessage;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long a connection may take to be made: less than RFC 5321 §4.5.3.2 gives the greeting, as another address may
 /// answer at once.
@@ -21,6 +22,12 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Octets of a message that is made 7-bit at most: it lies in memory while it is sent.
 const CONVERTED: u64 = 16 * 1024 * 1024;
+
+/// KiB that all messages being made 7-bit may take at a time: further ones wait.
+pub const CONVERTING: usize = 128 * 1024;
+
+/// A message with most octets coded grows to three times its size, beside which it lies itself.
+const GROWTH: u64 = 4;
 
 /// Octets that are taken in while we send.
 const HEARD: usize = 64 * 1024;
@@ -45,8 +52,8 @@ pub struct Ways {
 pub struct Content {
     message: Box<dyn StoredMessage>,
     skip: u64,
-    /// What goes out in its place, to a server that takes 7-bit content only.
-    seven_bit: Option<Vec<u8>>,
+    /// What goes out in its place, to a server that takes 7-bit content only, and its share of [`CONVERTING`].
+    seven_bit: Option<(Vec<u8>, OwnedSemaphorePermit)>,
 }
 
 /// A connection that takes mail.
@@ -76,7 +83,7 @@ impl Content {
 
     /// Octets to send.
     pub fn len(&self) -> u64 {
-        let length = self.seven_bit.as_ref().map_or(self.message.len(), |octets| octets.len() as u64);
+        let length = self.seven_bit.as_ref().map_or(self.message.len(), |(octets, _)| octets.len() as u64);
         length.saturating_sub(self.skip)
     }
 
@@ -85,16 +92,19 @@ impl Content {
         self.seven_bit.is_some()
     }
 
-    /// Makes it 7-bit (RFC 6152 §3). False where that can't be, or where it is large.
-    pub fn convert(&mut self) -> bool {
+    /// Makes it 7-bit (RFC 6152 §3), when there is `room` for that. False where it can't be, or where it is large.
+    pub async fn convert(&mut self, room: &Arc<Semaphore>) -> bool {
         if self.message.len() > CONVERTED {
             return false;
         }
-        self.seven_bit = tokio::task::block_in_place(|| {
+        let size = u32::try_from((self.message.len() * GROWTH).div_ceil(1024)).unwrap_or(u32::MAX);
+        let Ok(place) = room.clone().acquire_many_owned(size).await else { return false };
+        let octets = tokio::task::block_in_place(|| {
             let mut octets = Vec::new();
             self.message.read(0..self.message.len(), &mut octets).ok()?;
             wire::mime::seven_bit(self.message.tree(), &octets)
         });
+        self.seven_bit = octets.map(|octets| (octets, place));
         self.is_converted()
     }
 
@@ -105,7 +115,7 @@ impl Content {
 
     fn read(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
         let range = range.start + self.skip..range.end + self.skip;
-        if let Some(converted) = &self.seven_bit {
+        if let Some((converted, _)) = &self.seven_bit {
             let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
             let octets = converted.get(index(range.start)..index(range.end));
             return octets.map(<[u8]>::to_vec).ok_or(io::ErrorKind::UnexpectedEof.into());
@@ -338,4 +348,49 @@ fn unconnected(address: SocketAddr, error: &io::Error) -> Trouble {
     };
     // RFC 3463 §3.5: no answer from host.
     Trouble { stage: Stage::Greeting, why, reply: Reply::new(451, (4, 4, 1), text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::{Limits, Octets};
+    use std::future::Future;
+    use std::task::Poll;
+    use wire::mime::Tree;
+
+    struct Stored(Vec<u8>, Tree);
+
+    impl Octets for Stored {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read(&self, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<()> {
+            self.0.read(range, out)
+        }
+    }
+
+    impl StoredMessage for Stored {
+        fn tree(&self) -> &Tree {
+            &self.1
+        }
+    }
+
+    fn content(octets: &[u8]) -> Content {
+        Content::new(Box::new(Stored(octets.to_vec(), Tree::parse(octets, &Limits::default()))))
+    }
+
+    /// However many servers take 7-bit content only: what is made for them has its bounds.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn conversions_wait_for_room() {
+        let text = "Subject: s\r\n\r\n".to_owned() + &"ä\r\n".repeat(1000);
+        let room = Arc::new(Semaphore::new(text.len() * 6 / 1024));
+        let (mut one, mut other) = (content(text.as_bytes()), content(text.as_bytes()));
+        assert!(one.convert(&room).await);
+        assert!(one.len() > text.len() as u64);
+        let mut waits = std::pin::pin!(other.convert(&room));
+        assert!(std::future::poll_fn(|context| Poll::Ready(waits.as_mut().poll(context).is_pending())).await);
+        drop(one);
+        assert!(waits.await);
+    }
 }

@@ -380,9 +380,10 @@ impl Board {
         self.note(destination, again);
     }
 
-    /// Forgets lanes that nothing waits for.
-    pub fn tidy(&mut self) {
-        self.lanes.retain(|_, lane| lane.work.is_some() || lane.due.is_some());
+    /// Forgets lanes that nothing waits for, and that have no pause: what is due may just be looked for.
+    pub fn tidy(&mut self, now: Timestamp) {
+        let pauses = |lane: &Lane| lane.not_before.is_some_and(|until| until > now);
+        self.lanes.retain(|_, lane| lane.work.is_some() || lane.due.is_some() || pauses(lane));
     }
 }
 

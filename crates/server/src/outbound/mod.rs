@@ -24,12 +24,12 @@ use notices::Report;
 use parking_lot::Mutex;
 use route::Routes;
 use session::smtp::client::{Config, Login, Tls};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::queue::{self, Change, Settled};
 use store::{Queued, Store};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::{error, info, warn};
 use wire::dsn::Action;
 use wire::smtp::ClientName;
@@ -63,6 +63,8 @@ pub struct Outbound {
     host: Domain,
     routes: Routes,
     ways: Ways,
+    /// Room for messages that are made 7-bit.
+    conversions: Arc<Semaphore>,
     enabled: bool,
     late_after: Duration,
     give_up_after: Duration,
@@ -128,6 +130,7 @@ impl Outbound {
                 smart_host: set.smart_host.clone(),
             },
             ways,
+            conversions: Arc::new(Semaphore::new(hop::CONVERTING)),
             enabled: set.enabled,
             late_after: set.late_after,
             give_up_after: set.give_up_after,
@@ -210,7 +213,7 @@ impl Outbound {
                 self.bell.notify_one();
             }
             reminder.tick().await;
-            self.board.lock().tidy();
+            self.board.lock().tidy(self.clock.now());
             while self.remind().await {}
         }
     }
@@ -278,25 +281,24 @@ impl Outbound {
 
     /// Tells senders of what is late, and gives up what is too late. True where there may be more of it.
     async fn remind(&self) -> bool {
-        let now = self.clock.now();
+        // What stands with the mail came from the computer's clock: only that tells what is late.
+        let now = Timestamp::now();
         // Those that are being carried right now do not count: their turn comes when that did not help.
         let most = REMINDERS + self.board.lock().taken();
-        let late = match self.blocking(move |store| store.queue().overdue(now, most)).await {
-            Ok(late) => late,
-            Err(error) => {
-                warn!(%error, "late mail cannot be looked for");
-                return false;
-            }
-        };
+        let Some(mut late) = self.overdue(now, most).await else { return false };
         let may_be_more = late.len() == most;
-        let mut claimed = Vec::new();
+        late.retain(|entry| self.board.lock().claim(&queue::destination(&entry.recipient), entry.id));
+        let claimed: Vec<_> =
+            late.iter().map(|entry| (queue::destination(&entry.recipient), entry.id)).collect();
+        if !late.is_empty() {
+            // A carrier may have settled some of them before they were claimed. Now nobody else has them.
+            late = self.overdue(now, most).await.unwrap_or_default();
+            let ids: HashSet<u64> = claimed.iter().map(|(_, id)| *id).collect();
+            late.retain(|entry| ids.contains(&entry.id));
+        }
         let (mut told, mut untried) = (Vec::new(), Vec::new());
         for entry in late {
             let destination = queue::destination(&entry.recipient);
-            if !self.board.lock().claim(&destination, entry.id) {
-                continue;
-            }
-            claimed.push((destination.clone(), entry.id));
             let (until, next) = self.patience(&entry, now);
             let expired = now >= until;
             let fault = self.fault(&destination);
@@ -327,6 +329,11 @@ impl Outbound {
         let mut board = self.board.lock();
         claimed.iter().for_each(|(destination, id)| board.give_back(destination, [*id]));
         may_be_more
+    }
+
+    async fn overdue(&self, now: Timestamp, most: usize) -> Option<Vec<Queued>> {
+        let late = self.blocking(move |store| store.queue().overdue(now, most)).await;
+        late.inspect_err(|error| warn!(%error, "late mail cannot be looked for")).ok()
     }
 
     /// Until when an entry is tried, and when its sender is told the next time that it is late.

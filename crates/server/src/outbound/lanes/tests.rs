@@ -210,8 +210,16 @@ fn empty_lanes_are_forgotten() {
     for name in board.start(NOW) {
         board.left(&name);
     }
-    board.tidy();
+    board.tidy(NOW);
     assert_eq!(board.lanes.len(), 990);
+    // One whose carrier has just left with a pause is about to be told what is due.
+    let failed = board.start(NOW).remove(0);
+    let until = board.unreachable(&failed, "refused", NOW, 0.5);
+    board.left(&failed);
+    board.tidy(NOW);
+    assert_eq!(board.fault(&failed), Some("refused"));
+    board.tidy(until);
+    assert_eq!(board.fault(&failed), None);
 }
 
 /// Destinations that have much and are slow do not keep the places for themselves.
