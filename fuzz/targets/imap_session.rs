@@ -38,8 +38,9 @@ struct Connection {
     now: Instant,
     answers: Vec<u8>,
     closed: bool,
-    /// Whether the rest of the packet is not to be sent: TLS or compression began within it.
+    /// Whether the rest of the packet is not to be sent: TLS or compression began within it, or compression ended.
     cut_short: bool,
+    compressed: bool,
 }
 
 impl Connection {
@@ -65,8 +66,8 @@ impl Connection {
         }
         store.set_quota(bit(1).then_some(20_000));
         let session = Session::new(config, None, now);
-        let (answers, closed, cut_short) = (Vec::new(), false, false);
-        let mut connection = Connection { session, store, now, answers, closed, cut_short };
+        let (answers, closed, cut_short, compressed) = (Vec::new(), false, false, false);
+        let mut connection = Connection { session, store, now, answers, closed, cut_short, compressed };
         connection.pump();
         if bit(2) {
             connection.feed(Input::Bytes(b"l1 LOGIN alice secret\r\n"));
@@ -135,10 +136,13 @@ impl Connection {
                     Input::TlsUp(ChannelBinding::default())
                 }
                 Action::Compress(_) => {
-                    self.cut_short = true;
+                    (self.cut_short, self.compressed) = (true, true);
                     continue;
                 }
-                Action::LoggedOut => continue,
+                Action::LoggedOut => {
+                    self.cut_short |= std::mem::take(&mut self.compressed);
+                    continue;
+                }
                 Action::Run => {
                     self.run();
                     Input::RunDone
