@@ -7,6 +7,7 @@
 //!   identity            the store's identity, sealed
 //!   blobs               its blobs, a line each: BLAKE3 hash, octets, name
 //!   manifest            BLAKE3 hash, octets and name of the three above
+//! lock                  held by who makes, reads or removes backups
 //! ```
 //!
 //! The store is not opened for this, and the server may be running: the database is read by a connection of its own,
@@ -16,6 +17,7 @@
 mod copying;
 mod past;
 mod restoring;
+mod shelf;
 
 pub use past::{Past, PastMailbox, PastMessage};
 pub(crate) use restoring::leave_gaps;
@@ -24,14 +26,15 @@ pub use restoring::{Restored, restore};
 use crate::StoreError;
 use crate::sqlite::schema_file;
 use base::Timestamp;
-use copying::{Entry, hash_of, list_line, parse_list};
+use copying::Entry;
 use rusqlite::Connection;
 use rusqlite::backup::Backup as Pages;
-use std::collections::HashMap;
+use shelf::{Backup, Shelf};
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Files of one backup.
 const DATABASE: &str = "mail.db";
@@ -58,8 +61,12 @@ pub struct Made {
     pub new_blobs: u64,
     /// Octets that were written for it.
     pub new_octets: u64,
-    /// Files that the store should have and has not, or that can't be read.
-    pub missing: Vec<String>,
+    /// Files that the store should have and has not, that can't be read, or that are not as they were.
+    pub faults: Vec<String>,
+    /// Older backups that were removed.
+    pub removed: usize,
+    /// Why none were removed that should have been.
+    pub all_kept: Option<String>,
 }
 
 /// A backup that is kept.
@@ -67,10 +74,8 @@ pub struct Made {
 pub struct Kept {
     /// Its name: when it was begun, UTC.
     pub name: String,
-    /// Files that it needs.
-    pub blobs: u64,
-    /// Octets of all it needs.
-    pub octets: u64,
+    /// Files that it needs, and octets of all it needs; or why that can't be told.
+    pub size: Result<(u64, u64), String>,
 }
 
 /// What verifying found.
@@ -84,154 +89,157 @@ pub struct Verified {
     pub faults: Vec<String>,
 }
 
-/// Copies the store in `store` into the folder `to`, which may hold earlier backups of the same store.
-pub fn make(store: &Path, to: &Path, watch: Watch<'_>) -> Result<Made, StoreError> {
+/// Copies the store in `store` into the folder `to`, which may hold earlier backups of the same store; then removes all but the
+/// newest `keep`, where that is wanted.
+pub fn make(store: &Path, to: &Path, keep: Option<usize>, watch: Watch<'_>) -> Result<Made, StoreError> {
+    folder(to)?;
+    let shelf = Shelf::to_change(to)?;
     let _hold = hold(store)?;
+    shelf.remove_partial()?;
     let name = Timestamp::now().to_string().replace(':', "-");
-    let backups = to.join(BACKUPS);
-    folder(&backups)?;
-    remove_partial(&backups)?;
-    let place = backups.join(format!("{PARTIAL}{name}"));
-    if backups.join(&name).exists() {
+    let whole = shelf.backup(&name).path;
+    if whole.exists() {
         return Err(failed(format!("a backup of this second is there already: {name}")));
     }
-    folder(&place)?;
-    let database = place.join(DATABASE);
+    let backup = shelf.backup(&format!("{PARTIAL}{name}"));
+    folder(&backup.path)?;
+    let database = backup.path.join(DATABASE);
     copy_database(&store.join(schema_file()), &database)?;
-    same_store(&backups, &database)?;
-    let identity = place.join(IDENTITY);
-    copying::copy(&store.join(IDENTITY), &identity)?;
-    let before =
-        newest(&backups)?.map(|name| read_list(&backups.join(name))).transpose()?.unwrap_or_default();
-    let wanted = blobs_of(&database)?;
-    let copied = copying::copy_blobs(store, to, wanted, &before, watch)?;
-    let lines: String = copied.entries.iter().map(list_line).collect();
-    fs::write(place.join(BLOBS), lines).map_err(|e| io_failed("writing", &place, &e))?;
-    let mut manifest = String::new();
-    let mut small_octets = 0;
-    for file in [DATABASE, IDENTITY, BLOBS] {
-        let entry = hash_of(&place.join(file), file)?;
-        small_octets += entry.octets;
-        manifest += &list_line(&entry);
-    }
-    fs::write(place.join(MANIFEST), manifest).map_err(|e| io_failed("writing", &place, &e))?;
+    same_store(&shelf, &database)?;
+    copying::copy(&store.join(IDENTITY), &backup.path.join(IDENTITY), IDENTITY)?;
+    let (wanted, source) = (blobs_of(&database)?, store.join(BLOBS));
+    let there = copying::full_names(&source)?;
+    let known = known(&shelf, &|known| {
+        wanted.iter().all(|name| there.contains_key(name) || known.contains_key(name))
+    })?;
+    let copied = copying::copy_blobs((&source, there), &shelf.blobs(), wanted, &known, watch)?;
+    copying::write_list(&backup.path.join(BLOBS), &copied.entries)?;
+    let small_octets = backup.write_manifest()?;
     // One wait for all that was written, then the name by which it counts.
     sync_file_system(to)?;
-    fs::rename(&place, backups.join(&name)).map_err(|e| io_failed("naming", &place, &e))?;
+    fs::rename(&backup.path, &whole).map_err(|e| io_failed("naming", &backup.path, &e))?;
     sync_file_system(to)?;
+    let pruned = keep.map_or(Ok(0), |keep| prune(&shelf, keep, copied.faults.is_empty()));
+    let (removed, all_kept) = pruned.map_or_else(|e| (0, Some(e.to_string())), |count| (count, None));
     Ok(Made {
         name,
         blobs: copied.entries.len() as u64,
         octets: copied.entries.iter().map(|entry| entry.octets).sum::<u64>() + small_octets,
         new_blobs: copied.new,
         new_octets: copied.new_octets + small_octets,
-        missing: copied.missing,
+        faults: copied.faults,
+        removed,
+        all_kept,
     })
 }
 
 /// The backups in a folder, the oldest first.
 pub fn list(at: &Path) -> Result<Vec<Kept>, StoreError> {
-    names(&at.join(BACKUPS))?.into_iter().map(|name| kept(at, name)).collect()
+    let shelf = Shelf::glance(at);
+    let size = |backup: &Backup| -> Result<(u64, u64), StoreError> {
+        let (small, blobs) = (backup.manifest()?, backup.blobs()?);
+        let octets = small.iter().chain(blobs.values()).map(|entry| entry.octets).sum();
+        Ok((blobs.len() as u64, octets))
+    };
+    let backups = shelf.names()?.into_iter().map(|name| shelf.backup(&name));
+    Ok(backups
+        .map(|backup| Kept { size: size(&backup).map_err(|e| e.to_string()), name: backup.name })
+        .collect())
 }
 
-fn kept(at: &Path, name: String) -> Result<Kept, StoreError> {
-    let place = at.join(BACKUPS).join(&name);
-    let small = read_manifest(&place)?;
-    let blobs = read_list(&place)?;
-    let octets = small.iter().chain(blobs.values()).map(|entry| entry.octets).sum();
-    Ok(Kept { name, blobs: blobs.len() as u64, octets })
-}
-
-/// Reads all of a backup (the newest, unless one is named) and compares it with what was written.
+/// Reads all of a backup (the newest, unless one is named) and compares it with what was written, and the list of its files with
+/// what its database needs.
 pub fn verify(at: &Path, name: Option<&str>, watch: Watch<'_>) -> Result<Verified, StoreError> {
-    let place = chosen(at, name)?;
+    let shelf = Shelf::to_read(at)?;
+    let backup = shelf.chosen(name)?;
     let mut found = Verified::default();
-    for entry in read_manifest(&place)? {
+    for entry in backup.manifest()? {
         found.files += 1;
         found.octets += entry.octets;
-        found.faults.extend(copying::look_again(&place, &entry).err().map(|error| error.to_string()));
+        found.faults.extend(copying::look_again(&backup.path, &entry).err().map(|error| error.to_string()));
     }
-    // A list that is damaged says nothing about the files.
+    // A database or a list that is damaged says nothing about the files.
     if found.faults.is_empty() {
-        let blobs: Vec<Entry> = read_list(&place)?.into_values().collect();
-        let outcome = copying::verify_blobs(&at.join(BLOBS), &blobs, watch);
+        let blobs = backup.blobs()?;
+        found.faults = missing_of(&backup.path.join(DATABASE), &blobs)?;
+        let blobs: Vec<Entry> = blobs.into_values().collect();
         found.files += blobs.len() as u64;
         found.octets += blobs.iter().map(|entry| entry.octets).sum::<u64>();
-        found.faults.extend(outcome);
+        found.faults.extend(copying::verify_blobs(&shelf.blobs(), &blobs, watch));
     }
     Ok(found)
 }
 
-/// Removes all but the newest `keep` backups, and the files that none needs any more; gives how many backups went.
-pub fn prune(at: &Path, keep: usize) -> Result<usize, StoreError> {
-    let backups = at.join(BACKUPS);
-    let all = names(&backups)?;
-    let old = all.len().saturating_sub(keep.max(1));
-    for name in all.iter().take(old) {
-        // Under another name first: half a backup must not count as one.
-        let passing = backups.join(format!("{PARTIAL}{name}"));
-        fs::rename(backups.join(name), &passing).map_err(|e| io_failed("removing", &passing, &e))?;
+/// Removes all but the newest `keep` backups, and the files that none needs any more; gives how many backups went. What a backup
+/// needs that stays must be known; and where the store `is_whole` no longer, what those need that go, too: one of them may be the last
+/// to have it.
+fn prune(shelf: &Shelf, keep: usize, is_whole: bool) -> Result<usize, StoreError> {
+    let all = shelf.names()?;
+    let (old, stay) = all.split_at(all.len().saturating_sub(keep.max(1)));
+    let mut needed = HashSet::new();
+    for name in stay {
+        needed.extend(shelf.backup(name).blobs()?.into_keys());
     }
-    remove_partial(&backups)?;
-    if old > 0 {
-        let mut needed = std::collections::HashSet::new();
-        for name in all.iter().skip(old) {
-            needed.extend(read_list(&backups.join(name))?.into_keys());
+    for name in old {
+        if !is_whole {
+            shelf.backup(name).blobs()?;
         }
-        copying::remove_others(&at.join(BLOBS), &needed)?;
     }
-    Ok(old)
-}
-
-/// The folder of a backup: of the newest, unless one is named.
-fn chosen(at: &Path, name: Option<&str>) -> Result<PathBuf, StoreError> {
-    let backups = at.join(BACKUPS);
-    let all = names(&backups)?;
-    let name = match name {
-        Some(name) => all.iter().find(|known| *known == name).ok_or_else(|| {
-            failed(format!(
-                "there is no backup {name} in {} (`mailward restore --list` shows all)",
-                at.display()
-            ))
-        })?,
-        None => all.last().ok_or_else(|| failed(format!("there is no backup in {}", at.display())))?,
-    };
-    Ok(backups.join(name))
-}
-
-fn newest(backups: &Path) -> Result<Option<String>, StoreError> {
-    Ok(names(backups)?.pop())
-}
-
-/// Names of whole backups, the oldest first.
-fn names(backups: &Path) -> Result<Vec<String>, StoreError> {
-    let entries = fs::read_dir(backups).map_err(|e| io_failed("looking for backups in", backups, &e))?;
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| !name.starts_with('.'))
-        .collect();
-    names.sort_unstable();
-    Ok(names)
-}
-
-/// What broke off before it was whole.
-fn remove_partial(backups: &Path) -> Result<(), StoreError> {
-    let entries = fs::read_dir(backups).map_err(|e| io_failed("looking at", backups, &e))?;
-    let partial = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PARTIAL));
-    for entry in partial {
-        fs::remove_dir_all(entry.path()).map_err(|e| io_failed("removing", &entry.path(), &e))?;
+    for name in old {
+        // Under another name first: half a backup must not count as one.
+        let passing = shelf.backup(&format!("{PARTIAL}{name}")).path;
+        fs::rename(shelf.backup(name).path, &passing).map_err(|e| io_failed("removing", &passing, &e))?;
     }
-    Ok(())
+    shelf.remove_partial()?;
+    if !old.is_empty() {
+        copying::remove_others(&shelf.blobs(), &needed)?;
+    }
+    Ok(old.len())
+}
+
+/// The files that earlier backups have: the newest, and older ones until that is enough.
+fn known(
+    shelf: &Shelf,
+    is_enough: &dyn Fn(&HashMap<String, Entry>) -> bool,
+) -> Result<HashMap<String, Entry>, StoreError> {
+    let mut known = HashMap::new();
+    for name in shelf.names()?.iter().rev() {
+        // A list that is damaged tells nothing.
+        let Ok(blobs) = shelf.backup(name).blobs() else { continue };
+        for (name, entry) in blobs {
+            known.entry(name).or_insert(entry);
+        }
+        if is_enough(&known) {
+            break;
+        }
+    }
+    Ok(known)
+}
+
+/// What a database needs and a list of files lacks.
+fn missing_of(database: &Path, blobs: &HashMap<String, Entry>) -> Result<Vec<String>, StoreError> {
+    let needed = blobs_of(database)?;
+    Ok(needed
+        .iter()
+        .filter(|name| !blobs.contains_key(*name))
+        .map(|name| format!("blobs/{name}: not in the backup"))
+        .collect())
 }
 
 /// Two stores in one folder would be taken for one that lost its mail.
-fn same_store(backups: &Path, database: &Path) -> Result<(), StoreError> {
-    let Some(before) = newest(backups)? else { return Ok(()) };
-    match fingerprint(&backups.join(before).join(DATABASE))? == fingerprint(database)? {
-        true => Ok(()),
-        false => Err(failed(format!(
-            "{} holds backups of another store: choose another folder",
-            backups.display()
+fn same_store(shelf: &Shelf, database: &Path) -> Result<(), StoreError> {
+    let names = shelf.names()?;
+    let (Some(newest), own) = (names.last(), fingerprint(database)?) else { return Ok(()) };
+    let all = names.iter().rev().map(|name| fingerprint(&shelf.backup(name).path.join(DATABASE)));
+    let at = shelf.backups();
+    match all.flatten().next() {
+        Some(before) if before == own => Ok(()),
+        Some(_) => {
+            Err(failed(format!("{} holds backups of another store: choose another folder", at.display())))
+        }
+        None => Err(failed(format!(
+            "no backup in {} can be read ({newest} and older ones are damaged): choose another folder",
+            at.display()
         ))),
     }
 }
@@ -295,25 +303,6 @@ fn blobs_of(database: &Path) -> Result<Vec<String>, StoreError> {
         names.push(format!("{folder}/{name}"));
     }
     Ok(names)
-}
-
-fn read_manifest(place: &Path) -> Result<Vec<Entry>, StoreError> {
-    let path = place.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|e| io_failed("reading", &path, &e))?;
-    parse_list(&text).ok_or_else(|| failed(format!("{} is damaged", path.display())))
-}
-
-/// Whether a backup's own files are as they were written.
-fn is_sound(place: &Path) -> Result<(), StoreError> {
-    read_manifest(place)?.iter().try_for_each(|entry| copying::look_again(place, entry))
-}
-
-/// A backup's blobs by name.
-fn read_list(place: &Path) -> Result<HashMap<String, Entry>, StoreError> {
-    let path = place.join(BLOBS);
-    let text = fs::read_to_string(&path).map_err(|e| io_failed("reading", &path, &e))?;
-    let entries = parse_list(&text).ok_or_else(|| failed(format!("{} is damaged", path.display())))?;
-    Ok(entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect())
 }
 
 fn folder(path: &Path) -> Result<(), StoreError> {

@@ -62,40 +62,49 @@ pub fn backup(files: &[PathBuf], command: &Backup) -> Told {
         return verify(command, &watch);
     }
     let config = config(files)?;
-    std::fs::create_dir_all(&command.folder).map_err(|e| format!("{}: {e}", command.folder.display()))?;
-    let made = backup::make(&config.data, &command.folder, &|done, all| watch.tell(done, all));
+    let made = backup::make(&config.data, &command.folder, command.keep, &|done, all| watch.tell(done, all));
     watch.end();
     let made = made.map_err(|e| e.to_string())?;
     if command.with_key {
         copy_key(&config.key_file, &command.folder.join("store.key"))?;
     }
-    let removed = match command.keep {
-        Some(keep) => backup::prune(&command.folder, keep).map_err(|e| e.to_string())?,
-        None => 0,
-    };
     let row = MadeRow {
         name: &made.name,
         blobs: made.blobs,
         octets: made.octets,
         new_blobs: made.new_blobs,
         new_octets: made.new_octets,
-        removed,
-        missing: &made.missing,
+        removed: made.removed,
+        faults: &made.faults,
+        all_kept: made.all_kept.as_deref(),
     };
     if command.listing.json {
         print(list(&[row], true, &[], |_| Vec::new()).as_bytes())?;
     } else {
         let (name, octets, new) = (&made.name, made.octets, made.new_octets);
         println!("{name}: {} files and the database, {octets} octets, {new} of them new", made.blobs);
-        if removed > 0 {
-            println!("{removed} older backups are removed");
+        if made.removed > 0 {
+            println!("{} older backups are removed", made.removed);
         }
-        made.missing.iter().for_each(|line| println!("  {line}"));
+        if let Some(why) = &made.all_kept {
+            println!("no older backup is removed: {why}");
+        }
+        print_faults(&made.faults);
         if !command.with_key {
             println!("the store's key is not in it: keep a copy of {} elsewhere", config.key_file.display());
         }
     }
-    Ok(made.missing.is_empty())
+    Ok(made.faults.is_empty() && made.all_kept.is_none())
+}
+
+/// Faults that are named.
+const NAMED: usize = 20;
+
+fn print_faults(faults: &[String]) {
+    faults.iter().take(NAMED).for_each(|line| println!("  {line}"));
+    if faults.len() > NAMED {
+        println!("  and {} more", faults.len() - NAMED);
+    }
 }
 
 fn verify(command: &Backup, watch: &Watched) -> Told {
@@ -104,7 +113,7 @@ fn verify(command: &Backup, watch: &Watched) -> Told {
     watch.end();
     let found = found.map_err(|e| e.to_string())?;
     println!("{} files, {} octets read", found.files, found.octets);
-    found.faults.iter().take(20).for_each(|line| println!("  {line}"));
+    print_faults(&found.faults);
     match found.faults.len() {
         0 => println!("all is as it was written"),
         count => println!("{count} are missing or damaged"),
@@ -156,7 +165,14 @@ pub fn restore(files: &[PathBuf], command: &Restore) -> Told {
             restored.held
         );
     }
-    Ok(true)
+    if !restored.faults.is_empty() {
+        println!(
+            "{} files of mail are missing or damaged in the backup: an earlier one may have them",
+            restored.faults.len()
+        );
+        print_faults(&restored.faults);
+    }
+    Ok(restored.faults.is_empty())
 }
 
 fn restore_account(config: &Config, command: &Restore, address: &str) -> Told {
@@ -175,13 +191,17 @@ fn restore_account(config: &Config, command: &Restore, address: &str) -> Told {
 
 fn list_backups(command: &Restore) -> Told {
     let kept = backup::list(&command.folder).map_err(|e| e.to_string())?;
-    let rows: Vec<KeptRow> =
-        kept.into_iter().map(|k| KeptRow { name: k.name, blobs: k.blobs, octets: k.octets }).collect();
-    let text = list(&rows, command.listing.json, &["BACKUP", "FILES", "OCTETS"], |row| {
-        vec![row.name.clone(), row.blobs.to_string(), row.octets.to_string()]
+    let row = |kept: backup::Kept| {
+        let (size, damage) = kept.size.map_or_else(|why| (None, Some(why)), |size| (Some(size), None));
+        KeptRow { name: kept.name, blobs: size.map(|s| s.0), octets: size.map(|s| s.1), damage }
+    };
+    let rows: Vec<KeptRow> = kept.into_iter().map(row).collect();
+    let text = list(&rows, command.listing.json, &["BACKUP", "FILES", "OCTETS", ""], |row| {
+        let count = |count: Option<u64>| count.map_or_else(String::new, |count| count.to_string());
+        vec![row.name.clone(), count(row.blobs), count(row.octets), row.damage.clone().unwrap_or_default()]
     });
     print(text.as_bytes())?;
-    Ok(true)
+    Ok(rows.iter().all(|row| row.damage.is_none()))
 }
 
 /// `mailward rollback`
@@ -239,14 +259,16 @@ struct MadeRow<'m> {
     new_blobs: u64,
     new_octets: u64,
     removed: usize,
-    missing: &'m [String],
+    faults: &'m [String],
+    all_kept: Option<&'m str>,
 }
 
 #[derive(Serialize)]
 struct KeptRow {
     name: String,
-    blobs: u64,
-    octets: u64,
+    blobs: Option<u64>,
+    octets: Option<u64>,
+    damage: Option<String>,
 }
 
 fn source(command: &Import, bounds: Bounds) -> Result<Box<dyn Source>, String> {

@@ -12,8 +12,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 const THREADS: usize = 4;
 /// Octets that are read at a time.
 const PIECE: usize = 256 * 1024;
-/// Missing files that are named.
-const NAMED: usize = 100;
 
 /// BLAKE3.
 pub(super) type Hash = blake3::Hash;
@@ -26,9 +24,11 @@ pub(super) struct Entry {
     pub name: String,
 }
 
-/// A line of a list.
-pub(super) fn list_line(entry: &Entry) -> String {
-    format!("{} {} {}\n", entry.hash.to_hex(), entry.octets, entry.name)
+/// Writes a list, a line an entry.
+pub(super) fn write_list(path: &Path, entries: &[Entry]) -> Result<(), StoreError> {
+    let line = |entry: &Entry| format!("{} {} {}\n", entry.hash.to_hex(), entry.octets, entry.name);
+    let lines: String = entries.iter().map(line).collect();
+    fs::write(path, lines).map_err(|e| io_failed("writing", path, &e))
 }
 
 /// Reads a list; none if it is damaged. Names lead nowhere else.
@@ -43,10 +43,15 @@ pub(super) fn parse_list(text: &str) -> Option<Vec<Entry>> {
     text.lines().map(line).collect()
 }
 
+/// A blob's name without its extension, which only the store's key tells.
+pub(super) fn stem(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
+}
+
 /// The hash of a file, under the name that a list has for it.
 pub(super) fn hash_of(path: &Path, name: &str) -> Result<Entry, StoreError> {
-    let read = || -> io::Result<Entry> { pass(File::open(path)?, &mut io::sink(), name) };
-    read().map_err(|e| io_failed("reading", path, &e))
+    let source = File::open(path).map_err(|e| io_failed("reading", path, &e))?;
+    Ok(pass((source, path), (&mut io::sink(), path), name)?)
 }
 
 /// Reads a file of a folder again and compares it with what was written.
@@ -63,24 +68,45 @@ fn same(path: &Path, now: &Entry, then: &Entry) -> Result<(), StoreError> {
     }
 }
 
-/// Copies a file; what was there is replaced.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<Entry, StoreError> {
-    let source = File::open(from).map_err(|e| io_failed("reading", from, &e))?;
-    let name = to.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let write = || {
-        let mut target = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
-        pass(source, &mut target, &name)
-    };
-    write().map_err(|e: io::Error| io_failed("copying to", to, &e))
+/// Why a file was not copied.
+pub(super) enum NotCopied {
+    /// It can't be read: that concerns this file alone.
+    Unread(StoreError),
+    /// The copy can't be written: no other can be, either.
+    Unwritten(StoreError),
 }
 
-fn pass(mut from: File, to: &mut impl Write, name: &str) -> io::Result<Entry> {
+impl From<NotCopied> for StoreError {
+    fn from(why: NotCopied) -> Self {
+        let (NotCopied::Unread(error) | NotCopied::Unwritten(error)) = why;
+        error
+    }
+}
+
+/// Copies a file; what was there is replaced.
+pub(super) fn copy(from: &Path, to: &Path, name: &str) -> Result<Entry, NotCopied> {
+    let source = File::open(from).map_err(|e| NotCopied::Unread(io_failed("reading", from, &e)))?;
+    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to);
+    let mut target = open.map_err(|e| NotCopied::Unwritten(io_failed("making", to, &e)))?;
+    pass((source, from), (&mut target, to), name)
+}
+
+/// Copies a file, which must be as it was written.
+pub(super) fn copy_sound(from: &Path, to: &Path, then: &Entry) -> Result<(), StoreError> {
+    same(from, &copy(from, to, &then.name)?, then)
+}
+
+fn pass(
+    (mut from, source): (File, &Path),
+    (to, target): (&mut impl Write, &Path),
+    name: &str,
+) -> Result<Entry, NotCopied> {
     let (mut hasher, mut piece, mut octets) = (blake3::Hasher::new(), vec![0; PIECE], 0);
     loop {
-        let count = from.read(&mut piece)?;
+        let count = from.read(&mut piece).map_err(|e| NotCopied::Unread(io_failed("reading", source, &e)))?;
         let Some(read) = piece.get(..count).filter(|read| !read.is_empty()) else { break };
         hasher.update(read);
-        to.write_all(read)?;
+        to.write_all(read).map_err(|e| NotCopied::Unwritten(io_failed("copying to", target, &e)))?;
         octets += count as u64;
     }
     Ok(Entry { hash: hasher.finalize(), octets, name: name.to_owned() })
@@ -92,59 +118,94 @@ pub(super) struct Copied {
     pub entries: Vec<Entry>,
     pub new: u64,
     pub new_octets: u64,
-    pub missing: Vec<String>,
+    /// What the store lacks, or has otherwise than an earlier backup.
+    pub faults: Vec<String>,
 }
 
-/// Copies the blobs that no earlier backup has.
+/// Copies the blobs that no earlier backup has. What these have and the store has lost is listed all the same.
 pub(super) fn copy_blobs(
-    store: &Path,
-    to: &Path,
+    (source, there): (&Path, Blobs),
+    target: &Path,
     wanted: Vec<String>,
     before: &HashMap<String, Entry>,
     watch: Watch<'_>,
 ) -> Result<Copied, StoreError> {
-    let (source, target) = (store.join("blobs"), to.join("blobs"));
-    let there = full_names(&source)?;
     let mut copied = Copied::default();
     let mut new = Vec::new();
     for name in wanted {
-        match there.get(&name) {
-            Some((full, octets)) => match before.get(full) {
-                Some(known) if target.join(full).exists() => copied.entries.push(known.clone()),
-                _ => new.push((full.clone(), *octets)),
-            },
-            None if copied.missing.len() < NAMED => copied.missing.push(format!("blobs/{name}: missing")),
-            None => {}
+        let is_whole = |known: &&Entry| {
+            fs::metadata(target.join(&known.name)).is_ok_and(|about| about.len() == known.octets)
+        };
+        match (there.get(&name), before.get(&name).filter(is_whole)) {
+            (here, Some(known)) => {
+                copied.entries.push(known.clone());
+                let lost = match here {
+                    Some((_, octets)) if *octets == known.octets => continue,
+                    Some(_) => "no longer as long as it was",
+                    None => "missing",
+                };
+                copied.faults.push(format!("blobs/{name}: {lost} in the store; the backup has it"));
+            }
+            (Some((full, octets)), None) => new.push((full.clone(), *octets)),
+            (None, None) => copied.faults.push(format!("blobs/{name}: missing")),
         }
     }
-    let folders: HashSet<&str> = new.iter().filter_map(|(name, _)| name.get(..2)).collect();
-    folders.into_iter().try_for_each(|name| folder(&target.join(name)))?;
+    make_folders(target, new.iter().map(|(name, _)| name.as_str()))?;
     let all: u64 = new.iter().map(|(_, octets)| octets).sum();
     let outcomes = at_once(&new, |(name, octets), done| {
-        let entry =
-            copy(&source.join(name), &target.join(name)).map(|entry| Entry { name: name.clone(), ..entry });
+        let outcome = copy(&source.join(name), &target.join(name), name);
         watch(done.fetch_add(*octets, Ordering::Relaxed) + octets, all);
-        entry
+        match outcome {
+            Ok(entry) => Ok(Ok(entry)),
+            Err(NotCopied::Unread(why)) => Ok(Err(why.to_string())),
+            Err(NotCopied::Unwritten(why)) => Err(why),
+        }
     })?;
-    copied.new = outcomes.len() as u64;
-    copied.new_octets = outcomes.iter().map(|entry| entry.octets).sum();
-    copied.entries.extend(outcomes);
+    for outcome in outcomes {
+        match outcome {
+            Ok(entry) => {
+                // What the backup had was damaged, and is copied anew; blobs never change.
+                if before.get(stem(&entry.name)).is_some_and(|known| *known != entry) {
+                    copied
+                        .faults
+                        .push(format!("blobs/{}: the store has other octets than before", entry.name));
+                }
+                copied.new += 1;
+                copied.new_octets += entry.octets;
+                copied.entries.push(entry);
+            }
+            Err(why) => copied.faults.push(why),
+        }
+    }
     copied.entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(copied)
 }
 
-/// Copies the blobs of a list into a store, each as it was written.
-pub(super) fn copy_back(from: &Path, to: &Path, blobs: &[Entry], watch: Watch<'_>) -> Result<(), StoreError> {
-    let folders: HashSet<&str> = blobs.iter().filter_map(|entry| entry.name.get(..2)).collect();
-    folders.into_iter().try_for_each(|name| folder(&to.join(name)))?;
+/// Copies the blobs of a list into a store; says which are missing or not as they were written.
+pub(super) fn copy_back(
+    from: &Path,
+    to: &Path,
+    blobs: &[Entry],
+    watch: Watch<'_>,
+) -> Result<Vec<String>, StoreError> {
+    make_folders(to, blobs.iter().map(|entry| entry.name.as_str()))?;
     let all: u64 = blobs.iter().map(|entry| entry.octets).sum();
-    at_once(blobs, |entry, done| {
+    let outcomes = at_once(blobs, |entry, done| {
         let source = from.join(&entry.name);
-        same(&source, &copy(&source, &to.join(&entry.name))?, entry)?;
+        let outcome = copy(&source, &to.join(&entry.name), &entry.name);
         watch(done.fetch_add(entry.octets, Ordering::Relaxed) + entry.octets, all);
-        Ok(())
-    })
-    .map(drop)
+        match outcome {
+            Ok(now) => Ok(same(&source, &now, entry).err()),
+            Err(NotCopied::Unread(why)) => Ok(Some(why)),
+            Err(NotCopied::Unwritten(why)) => Err(why),
+        }
+    })?;
+    Ok(outcomes.into_iter().flatten().map(|why| why.to_string()).collect())
+}
+
+fn make_folders<'n>(below: &Path, names: impl Iterator<Item = &'n str>) -> Result<(), StoreError> {
+    let folders: HashSet<&str> = names.filter_map(|name| name.get(..2)).collect();
+    folders.into_iter().try_for_each(|name| folder(&below.join(name)))
 }
 
 /// Looks at the blobs of a list; says which are not as they were written.
@@ -160,15 +221,18 @@ pub(super) fn verify_blobs(folder: &Path, blobs: &[Entry], watch: Watch<'_>) -> 
 
 /// Removes blobs that are not needed.
 pub(super) fn remove_others(blobs: &Path, needed: &HashSet<String>) -> Result<(), StoreError> {
-    for (full, _) in full_names(blobs)?.into_values().filter(|(full, _)| !needed.contains(full)) {
+    for (_, (full, _)) in full_names(blobs)?.into_iter().filter(|(stem, _)| !needed.contains(stem)) {
         let path = blobs.join(full);
         fs::remove_file(&path).map_err(|e| io_failed("removing", &path, &e))?;
     }
     Ok(())
 }
 
-/// Names in a folder of blobs: without their extension, which only the store's key tells, and as they are, with sizes.
-fn full_names(blobs: &Path) -> Result<HashMap<String, (String, u64)>, StoreError> {
+/// Blobs in a folder: their names without the extension; as they are, with sizes.
+pub(super) type Blobs = HashMap<String, (String, u64)>;
+
+/// The blobs in a folder.
+pub(super) fn full_names(blobs: &Path) -> Result<Blobs, StoreError> {
     let mut names = HashMap::new();
     for octet in 0..=255u8 {
         let part = format!("{octet:02x}");
@@ -179,9 +243,8 @@ fn full_names(blobs: &Path) -> Result<HashMap<String, (String, u64)>, StoreError
         };
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let stem = name.split('.').next().unwrap_or_default();
             let octets = entry.metadata().map_or(0, |about| about.len());
-            names.insert(format!("{part}/{stem}"), (format!("{part}/{name}"), octets));
+            names.insert(format!("{part}/{}", stem(&name)), (format!("{part}/{name}"), octets));
         }
     }
     Ok(names)

@@ -1,6 +1,7 @@
 //! One account's mail as a backup has it, open for reading: for giving back a part of it.
 
-use super::{BLOBS, DATABASE, IDENTITY, chosen, copying, failed, open_copy};
+use super::shelf::Shelf;
+use super::{BLOBS, DATABASE, IDENTITY, copying, failed, open_copy};
 use crate::vault::{BlobId, Body, Vault};
 use crate::{Settings, StoreError, StoredMessage};
 use base::{Flags, MailId, SpecialUse, Timestamp};
@@ -14,6 +15,8 @@ pub struct Past {
     database: Connection,
     vault: Vault,
     _passing: Passing,
+    /// While it is open, nobody removes what it needs.
+    _shelf: Shelf,
 }
 
 /// A mailbox in a backup.
@@ -42,19 +45,22 @@ pub struct PastMessage {
 impl Past {
     /// Opens a backup (the newest, unless one is named) by the store's key.
     pub fn open(at: &Path, name: Option<&str>, settings: &Settings) -> Result<Self, StoreError> {
-        let place = chosen(at, name)?;
-        super::is_sound(&place)?;
+        let shelf = Shelf::to_read(at)?;
+        let backup = shelf.chosen(name)?;
+        backup.is_sound()?;
         let passing = Passing::new()?;
-        copying::copy(&place.join(IDENTITY), &passing.0.join(IDENTITY))?;
-        let blobs = std::path::absolute(at.join(BLOBS)).map_err(|e| failed(e.to_string()))?;
+        let identity = backup.path.join(IDENTITY);
+        copying::copy_sound(&identity, &passing.0.join(IDENTITY), &backup.entry(IDENTITY)?)?;
+        let blobs = std::path::absolute(shelf.blobs()).map_err(|e| failed(e.to_string()))?;
         super::folder(&blobs)?;
         std::os::unix::fs::symlink(blobs, passing.0.join(BLOBS)).map_err(|e| failed(e.to_string()))?;
         let settings = Settings { directory: passing.0.clone(), make_key: false, ..settings.clone() };
         Ok(Past {
-            name: place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-            database: open_copy(&place.join(DATABASE))?,
+            database: open_copy(&backup.path.join(DATABASE))?,
+            name: backup.name,
             vault: Vault::open(&settings)?,
             _passing: passing,
+            _shelf: shelf,
         })
     }
 

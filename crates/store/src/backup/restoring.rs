@@ -1,8 +1,7 @@
 //! From a backup to a store: the whole of it.
 
-use super::{
-    BLOBS, DATABASE, IDENTITY, Watch, chosen, copying, failed, folder, io_failed, is_sound, read_list,
-};
+use super::shelf::Shelf;
+use super::{DATABASE, IDENTITY, Watch, copying, failed, folder, io_failed, missing_of};
 use crate::StoreError;
 use crate::sqlite::schema_file;
 use rusqlite::Connection;
@@ -24,35 +23,40 @@ pub struct Restored {
     pub blobs: u64,
     /// Messages on their way out, which are held: they may have been sent since.
     pub held: u64,
+    /// Files of mail that are missing, or not as they were written. The rest is back.
+    pub faults: Vec<String>,
 }
 
 /// Makes the store in `store` from a backup (the newest, unless one is named). A store that exists is left alone.
-/// Every octet is compared with what was written. The store's key is not part of this: without it nothing opens.
+/// Every octet is compared with what was written: where the database or the list of files is not so, nothing is restored; a file of
+/// mail is named, and the rest comes. The store's key is not part of this: without it nothing opens.
 pub fn restore(
     at: &Path,
     name: Option<&str>,
     store: &Path,
     watch: Watch<'_>,
 ) -> Result<Restored, StoreError> {
-    let place = chosen(at, name)?;
+    let shelf = Shelf::to_read(at)?;
+    let backup = shelf.chosen(name)?;
     folder(store)?;
     // No server may make a store here meanwhile.
     let _alone = crate::sqlite::alone(store)?;
     nothing_there(store)?;
-    is_sound(&place)?;
+    let blobs = backup.blobs()?;
     let (target, passing) = (store.join(schema_file()), store.join(PASSING));
     File::create(&passing).map_err(|e| io_failed("making", &passing, &e))?;
-    let blobs: Vec<_> = read_list(&place)?.into_values().collect();
-    copying::copy_back(&at.join(BLOBS), &store.join("blobs"), &blobs, watch)?;
-    copying::copy(&place.join(IDENTITY), &store.join(IDENTITY))?;
-    // The database under its name at last: a restore that broke off can be begun again.
-    copying::copy(&place.join(DATABASE), &passing)?;
+    for (file, to) in [(IDENTITY, store.join(IDENTITY)), (DATABASE, passing.clone())] {
+        copying::copy_sound(&backup.path.join(file), &to, &backup.entry(file)?)?;
+    }
+    let mut faults = missing_of(&passing, &blobs)?;
+    let blobs: Vec<_> = blobs.into_values().collect();
+    faults.extend(copying::copy_back(&shelf.blobs(), &store.join("blobs"), &blobs, watch)?);
     let held = leave_gaps(&passing)?;
     super::sync_file_system(store)?;
+    // The database under its name at last: a restore that broke off can be begun again.
     fs::rename(&passing, &target).map_err(|e| io_failed("naming", &target, &e))?;
     super::sync_file_system(store)?;
-    let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Restored { name, blobs: blobs.len() as u64, held })
+    Ok(Restored { name: backup.name, blobs: blobs.len() as u64, held, faults })
 }
 
 /// Refuses a folder that holds a store or parts of one: a log left beside would be replayed into the restored database,

@@ -10,6 +10,22 @@ use store::{Mark, MovedIn, Settings, Sqlite, Store, StoreError};
 
 fn nobody_watches(_: u64, _: u64) {}
 
+/// Backs the store up; all older backups stay.
+fn back_up(rig: &Rig, at: &Path) -> backup::Made {
+    back_up_keeping(rig, at, None)
+}
+
+fn back_up_keeping(rig: &Rig, at: &Path, keep: Option<usize>) -> backup::Made {
+    // A backup is called after its second.
+    std::thread::sleep(std::time::Duration::from_millis(1010));
+    backup::make(&rig.settings.directory, at, keep, &nobody_watches).unwrap()
+}
+
+/// What verifying the newest backup finds.
+fn faults(at: &Path) -> Vec<String> {
+    backup::verify(at, None, &nobody_watches).unwrap().faults
+}
+
 /// A store whose housekeeping can be called.
 fn with_house() -> (std::sync::Arc<Sqlite>, Rig, tempfile::TempDir) {
     let place = tempfile::tempdir().unwrap();
@@ -80,10 +96,10 @@ fn a_backup_is_made_verified_and_restored() {
     rig.put(alice, inbox, "before", flags(&["\\Seen", "k"]));
     rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
     let at = tempfile::tempdir().unwrap();
-    let made = backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
-    assert_eq!((made.blobs, made.new_blobs, made.missing.len()), (1, 1, 0));
+    let made = back_up(&rig, at.path());
+    assert_eq!((made.blobs, made.new_blobs, made.faults.len()), (1, 1, 0));
     rig.put(alice, inbox, "after", Flags::default());
-    assert_eq!(backup::verify(at.path(), None, &nobody_watches).unwrap().faults, [] as [&str; 0]);
+    assert_eq!(faults(at.path()), [] as [&str; 0]);
 
     let elsewhere = tempfile::tempdir().unwrap();
     let directory = elsewhere.path().join("data");
@@ -121,7 +137,7 @@ fn one_account_is_read_from_a_backup() {
     let work = rig.create(alice, "Work");
     rig.put(alice, work, "hello", flags(&["\\Flagged", "k"]));
     let at = tempfile::tempdir().unwrap();
-    backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
+    back_up(&rig, at.path());
     let past = Past::open(at.path(), None, &rig.settings).unwrap();
     assert!(past.mailboxes("nobody@example.test").unwrap().is_none());
     let mailboxes = past.mailboxes("Alice@example.test").unwrap().unwrap();
@@ -138,33 +154,156 @@ fn one_account_is_read_from_a_backup() {
     assert_eq!(seen, [(1, flags(&["\\Flagged", "k"]), size)]);
 }
 
-/// Each file of a backup, damaged in turn, is found; a list that leads elsewhere too.
+/// Each file of a backup, damaged in turn, is found; without the database and the list of files nothing is restored, a file of mail
+/// is named and the rest comes.
 #[test]
 fn damage_is_found() {
     let rig = Rig::new();
     let alice = rig.account("alice");
     rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
     let at = tempfile::tempdir().unwrap();
-    let made = backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
+    let made = back_up(&rig, at.path());
     let place = at.path().join("backups").join(&made.name);
-    let mut files: Vec<_> = ["mail.db", "identity", "blobs"].map(|name| place.join(name)).to_vec();
-    files.extend(all_files(&at.path().join("blobs")));
-    assert_eq!(files.len(), 4);
-    for file in files {
-        let sound = fs::read(&file).unwrap();
+    let check = |file: &Path, damage: &dyn Fn(&mut Vec<u8>), is_mail: bool| {
+        let sound = fs::read(file).unwrap();
         let mut damaged = sound.clone();
-        *damaged.last_mut().unwrap() ^= 1;
-        fs::write(&file, damaged).unwrap();
-        let found = backup::verify(at.path(), None, &nobody_watches).unwrap();
-        assert_eq!(found.faults.len(), 1, "{file:?} {found:?}");
+        damage(&mut damaged);
+        fs::write(file, damaged).unwrap();
+        assert_eq!(faults(at.path()).len(), 1, "{file:?}");
         let elsewhere = tempfile::tempdir().unwrap();
-        assert!(backup::restore(at.path(), None, elsewhere.path(), &nobody_watches).is_err(), "{file:?}");
-        assert!(!elsewhere.path().join("mail.db").exists());
-        fs::write(&file, sound).unwrap();
+        match backup::restore(at.path(), None, elsewhere.path(), &nobody_watches) {
+            Ok(restored) => assert_eq!((restored.faults.len(), is_mail), (1, true), "{file:?}"),
+            Err(_) => assert!(!is_mail && !elsewhere.path().join("mail.db").exists(), "{file:?}"),
+        }
+        fs::write(file, sound).unwrap();
+    };
+    let flip = |octets: &mut Vec<u8>| *octets.last_mut().unwrap() ^= 1;
+    for name in ["mail.db", "identity", "blobs"] {
+        check(&place.join(name), &flip, false);
     }
-    let list = fs::read_to_string(place.join("manifest")).unwrap();
-    fs::write(place.join("manifest"), list.replace("mail.db", "../../mail.db")).unwrap();
-    assert!(backup::verify(at.path(), None, &nobody_watches).is_err());
+    let blobs = all_files(&at.path().join("blobs"));
+    assert_eq!(blobs.len(), 1);
+    check(&blobs[0], &flip, true);
+    check(&blobs[0], &|octets| octets.truncate(10), true);
+}
+
+/// A manifest is whole or none: what it leaves out would be looked at by nobody.
+#[test]
+fn a_manifest_lists_three_files() {
+    let rig = Rig::new();
+    let at = tempfile::tempdir().unwrap();
+    let made = back_up(&rig, at.path());
+    let manifest = at.path().join("backups").join(&made.name).join("manifest");
+    let whole = fs::read_to_string(&manifest).unwrap();
+    let first = whole.lines().next().unwrap().to_owned() + "\n";
+    for damaged in ["", &first, &whole.repeat(2), &whole.replace("mail.db", "../../mail.db"), "x y z\n"] {
+        fs::write(&manifest, damaged).unwrap();
+        assert!(backup::verify(at.path(), None, &nobody_watches).is_err(), "{damaged}");
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(backup::restore(at.path(), None, elsewhere.path(), &nobody_watches).is_err(), "{damaged}");
+        assert!(backup::list(at.path()).unwrap()[0].size.is_err(), "{damaged}");
+        assert!(Past::open(at.path(), None, &rig.settings).is_err(), "{damaged}");
+    }
+}
+
+/// A list that was cut, with a manifest that knows no better: the database tells what is missing.
+#[test]
+fn a_list_is_compared_with_the_database() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
+    let at = tempfile::tempdir().unwrap();
+    let place = at.path().join("backups").join(back_up(&rig, at.path()).name);
+    let manifest = fs::read_to_string(place.join("manifest")).unwrap();
+    let lines: Vec<&str> = manifest.lines().take(2).collect();
+    let of_nothing = blake3::hash(b"").to_hex();
+    fs::write(place.join("manifest"), format!("{}\n{of_nothing} 0 blobs\n", lines.join("\n"))).unwrap();
+    fs::write(place.join("blobs"), "").unwrap();
+    let found = faults(at.path());
+    assert!(found.len() == 1 && found[0].ends_with("not in the backup"), "{found:?}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let restored = backup::restore(at.path(), None, elsewhere.path(), &nobody_watches).unwrap();
+    assert_eq!(restored.faults, found);
+}
+
+/// What the store has lost and a backup still has is kept by all that come after it.
+#[test]
+fn the_last_good_copy_stays() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
+    let at = tempfile::tempdir().unwrap();
+    back_up(&rig, at.path());
+    let lost = all_files(&rig.settings.directory.join("blobs")).remove(0);
+    let kept = all_files(&at.path().join("blobs")).remove(0);
+    let sound = fs::read(&lost).unwrap();
+    for damaged in [None, Some(&sound[..9])] {
+        damaged.map_or_else(|| fs::remove_file(&lost).unwrap(), |octets| fs::write(&lost, octets).unwrap());
+        for _ in 0..2 {
+            let made = back_up_keeping(&rig, at.path(), Some(1));
+            assert!(made.faults.len() == 1 && made.faults[0].ends_with("the backup has it"), "{made:?}");
+            assert_eq!((made.blobs, made.removed), (1, 1));
+            assert_eq!(fs::read(&kept).unwrap(), sound);
+        }
+    }
+    // Where a backup that would go can't tell what it has, it may be the last: none goes.
+    let names = fs::read_dir(at.path().join("backups")).unwrap();
+    for name in names {
+        fs::write(name.unwrap().path().join("blobs"), "damaged").unwrap();
+    }
+    fs::remove_file(&lost).unwrap();
+    let made = back_up_keeping(&rig, at.path(), Some(1));
+    assert!(made.removed == 0 && made.all_kept.is_some(), "{made:?}");
+    assert_eq!(fs::read(&kept).unwrap(), sound);
+}
+
+/// A copy in the backup that was cut is made anew.
+#[test]
+fn a_cut_copy_is_healed() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
+    let at = tempfile::tempdir().unwrap();
+    back_up(&rig, at.path());
+    let copy = all_files(&at.path().join("blobs")).remove(0);
+    fs::write(&copy, b"cut").unwrap();
+    let made = back_up(&rig, at.path());
+    assert_eq!((made.blobs, made.new_blobs, made.faults.len()), (1, 1, 0));
+    assert_eq!(faults(at.path()), [] as [&str; 0]);
+}
+
+/// While a folder is read nobody changes it, and while it is changed nobody uses it.
+#[test]
+fn a_folder_of_backups_is_held() {
+    let rig = Rig::new();
+    let at = tempfile::tempdir().unwrap();
+    back_up(&rig, at.path());
+    let lock = fs::File::open(at.path().join("lock")).unwrap();
+    let check = |reading: bool, making: bool| {
+        let is_open = |outcome: Option<StoreError>| {
+            let busy = outcome.is_some_and(|error| error.to_string().contains("try again when it is done"));
+            !busy
+        };
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert_eq!(is_open(backup::verify(at.path(), None, &nobody_watches).err()), reading);
+        assert_eq!(is_open(Past::open(at.path(), None, &rig.settings).err()), reading);
+        assert_eq!(
+            is_open(backup::restore(at.path(), None, elsewhere.path(), &nobody_watches).err()),
+            reading
+        );
+        let made = backup::make(&rig.settings.directory, at.path(), None, &nobody_watches);
+        assert_eq!(is_open(made.err()), making);
+    };
+    lock.lock().unwrap();
+    check(false, false);
+    lock.unlock().unwrap();
+    lock.lock_shared().unwrap();
+    check(true, false);
+    lock.unlock().unwrap();
+    let past = Past::open(at.path(), None, &rig.settings).unwrap();
+    assert!(backup::make(&rig.settings.directory, at.path(), None, &nobody_watches).is_err());
+    drop(past);
+    check(true, true);
 }
 
 fn all_files(folder: &Path) -> Vec<std::path::PathBuf> {
@@ -179,9 +318,7 @@ fn only_what_is_new_is_copied_and_only_what_nobody_needs_goes() {
     let inbox = rig.inbox(alice);
     let at = tempfile::tempdir().unwrap();
     let make = || {
-        let made = backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
-        // A backup is called after its second.
-        std::thread::sleep(std::time::Duration::from_millis(1100));
+        let made = back_up(&rig, at.path());
         (made.blobs, made.new_blobs)
     };
     rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
@@ -195,11 +332,10 @@ fn only_what_is_new_is_copied_and_only_what_nobody_needs_goes() {
     sqlite.clear_now().unwrap();
     assert_eq!(make(), (1, 0));
     let kept = backup::list(at.path()).unwrap();
-    assert_eq!(kept.iter().map(|one| one.blobs).collect::<Vec<_>>(), [1, 2, 1]);
-    assert_eq!(backup::prune(at.path(), 1).unwrap(), 2);
+    assert_eq!(kept.iter().map(|one| one.size.as_ref().unwrap().0).collect::<Vec<_>>(), [1, 2, 1]);
+    assert_eq!(back_up_keeping(&rig, at.path(), Some(0)).removed, 3);
     assert_eq!(all_files(&at.path().join("blobs")).len(), 1);
-    assert_eq!(backup::verify(at.path(), None, &nobody_watches).unwrap().faults, [] as [&str; 0]);
-    assert_eq!(backup::prune(at.path(), 0).unwrap(), 0);
+    assert_eq!(faults(at.path()), [] as [&str; 0]);
 }
 
 #[test]
@@ -226,9 +362,9 @@ fn no_blob_goes_while_they_are_copied() {
 fn two_stores_do_not_share_a_folder() {
     let (one, other) = (Rig::new(), Rig::new());
     let at = tempfile::tempdir().unwrap();
-    backup::make(&one.settings.directory, at.path(), &nobody_watches).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1100));
-    let refused = backup::make(&other.settings.directory, at.path(), &nobody_watches);
+    back_up(&one, at.path());
+    std::thread::sleep(std::time::Duration::from_millis(1010));
+    let refused = backup::make(&other.settings.directory, at.path(), None, &nobody_watches);
     assert!(refused.is_err_and(|error| error.to_string().contains("another store")));
     assert_eq!(backup::list(at.path()).unwrap().len(), 1);
 }
@@ -237,7 +373,7 @@ fn two_stores_do_not_share_a_folder() {
 fn a_restore_leaves_alone_what_is_there() {
     let rig = Rig::new();
     let at = tempfile::tempdir().unwrap();
-    backup::make(&rig.settings.directory, at.path(), &nobody_watches).unwrap();
+    back_up(&rig, at.path());
     let restore = |to: &std::path::Path| backup::restore(at.path(), None, to, &nobody_watches);
     let running = restore(&rig.settings.directory).unwrap_err().to_string();
     assert!(running.contains("in use"), "{running}");
