@@ -2,16 +2,19 @@
 //!
 //! Flags and dates lie beside them in `index.tsv`, a line a file: name, seconds since 1970, flags.
 
-use crate::walk::{self, entries};
+use crate::directory::Directory;
+use crate::walk;
 use crate::{Bounds, Faults, Folder, Message, Outgoing, Source, Target, Visit, file, flags, names};
 use base::{Flags, MailboxName, Timestamp};
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use wire::mime::{date, header};
 
 const INDEX: &str = "index.tsv";
+/// A message's file until it is whole.
+const PASSING: &str = ".passing";
 /// Octets of an index.
 const MOST_INDEX: u64 = 1 << 30;
 
@@ -19,7 +22,8 @@ const MOST_INDEX: u64 = 1 << 30;
 pub struct EmlReader {
     root: PathBuf,
     bounds: Bounds,
-    folders: Vec<PathBuf>,
+    /// Names that lead to each.
+    folders: Vec<Vec<String>>,
 }
 
 impl EmlReader {
@@ -33,8 +37,9 @@ impl Source for EmlReader {
     fn folders(&mut self, faults: &mut Faults) -> Result<Vec<Folder>, String> {
         let mut found = Vec::new();
         let enter = |name: &str| !name.starts_with('.');
-        walk::folders(&self.root, self.bounds, faults, &enter, &mut |path, levels, faults| {
-            let messages = entries(path, faults).iter().filter(|(name, _)| is_eml(name)).count() as u64;
+        let root = self.open(&[])?;
+        walk::folders(&root, self.bounds, faults, &enter, &mut |folder, levels, faults| {
+            let messages = folder.entries(faults).iter().filter(|(name, _)| is_eml(name)).count() as u64;
             if messages == 0 {
                 return;
             }
@@ -43,27 +48,34 @@ impl Source for EmlReader {
                 false => names::joined(levels.iter().map(String::as_str)),
             };
             match name {
-                Ok(name) => found.push((path.to_owned(), name, messages)),
-                Err(why) => faults.add(path.display(), why),
+                Ok(name) => found.push((levels.to_vec(), name, messages)),
+                Err(why) => faults.add(folder.path().display(), why),
             }
         });
-        self.folders = found.iter().map(|(path, ..)| path.clone()).collect();
+        self.folders = found.iter().map(|(levels, ..)| levels.clone()).collect();
         let folder = |(_, name, messages)| Folder { name, special_use: None, subscribed: true, messages };
         Ok(found.into_iter().map(folder).collect())
     }
 
     fn read(&mut self, folder: usize, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
-        let Some(folder) = self.folders.get(folder) else { return Ok(()) };
-        let index = read_index(folder).unwrap_or_else(|error| {
-            faults.add(folder.join(INDEX).display(), error);
+        let Some(levels) = self.folders.get(folder) else { return Ok(()) };
+        let folder = match self.open(levels) {
+            Ok(folder) => folder,
+            Err(why) => {
+                faults.add("a folder that went", why);
+                return Ok(());
+            }
+        };
+        let index = read_index(&folder).unwrap_or_else(|error| {
+            faults.add(folder.path().join(INDEX).display(), error);
             HashMap::new()
         });
-        let mut files = entries(folder, faults);
+        let mut files = folder.entries(faults);
         files.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut read = 0;
         for (name, kind) in files.into_iter().filter(|(name, _)| is_eml(name)) {
             read += 1;
-            let path = folder.join(&name);
+            let path = folder.path().join(&name);
             if !kind.is_file() {
                 faults.add(path.display(), "no regular file");
                 continue;
@@ -72,7 +84,7 @@ impl Source for EmlReader {
                 faults.add(path.display(), "too many files in one folder");
                 return Ok(());
             }
-            match file::read_whole(&path, self.bounds.message_octets) {
+            match folder.read(&name, self.bounds.message_octets) {
                 Ok((octets, changed)) => {
                     let octets = file::with_crlf(octets);
                     let (date, flags) = match index.get(&name) {
@@ -88,6 +100,13 @@ impl Source for EmlReader {
     }
 }
 
+impl EmlReader {
+    fn open(&self, levels: &[String]) -> Result<Directory, String> {
+        let open = Directory::open(&self.root).and_then(|root| root.enter_all(levels));
+        open.map_err(|e| format!("{}: {e}", self.root.join(levels.join("/")).display()))
+    }
+}
+
 fn is_eml(name: &str) -> bool {
     walk::has_extension(name, "eml") && !name.starts_with('.')
 }
@@ -98,8 +117,8 @@ fn written(octets: &[u8]) -> Option<Timestamp> {
     Some(date::parse(&header::get(head, "Date")?)?.at)
 }
 
-fn read_index(folder: &Path) -> io::Result<HashMap<String, (Timestamp, Flags)>> {
-    let octets = match file::read_whole(&folder.join(INDEX), MOST_INDEX) {
+fn read_index(folder: &Directory) -> io::Result<HashMap<String, (Timestamp, Flags)>> {
+    let octets = match folder.read(INDEX, MOST_INDEX) {
         Ok((octets, _)) => octets,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => return Err(error),
@@ -117,7 +136,7 @@ fn read_index(folder: &Path) -> io::Result<HashMap<String, (Timestamp, Flags)>> 
 /// Writes a tree of `.eml` files.
 pub struct EmlWriter {
     root: PathBuf,
-    open: Option<(PathBuf, File)>,
+    open: Option<(Directory, File)>,
 }
 
 impl EmlWriter {
@@ -129,42 +148,40 @@ impl EmlWriter {
 
 impl Target for EmlWriter {
     fn open(&mut self, name: &MailboxName) -> Result<(), String> {
-        let mut path = self.root.clone();
-        if !name.is_inbox() {
-            name.as_str().split('/').for_each(|level| path.push(names::as_file(level)));
-        }
-        let open = || {
-            fs::create_dir_all(&path)?;
-            OpenOptions::new().append(true).create(true).open(path.join(INDEX))
+        let open = || -> io::Result<_> {
+            let mut folder = Directory::make(&self.root)?;
+            for level in name.as_str().split('/').filter(|_| !name.is_inbox()) {
+                folder = folder.enter_made(&names::as_file(level))?;
+            }
+            let index = folder.append(INDEX)?;
+            Ok((folder, index))
         };
-        let index = open().map_err(|e| format!("{}: {e}", path.display()))?;
-        self.open = Some((path, index));
+        self.open = Some(open().map_err(|e| format!("{}, {name}: {e}", self.root.display()))?);
         Ok(())
     }
 
     fn has(&self, id: (u32, u32)) -> bool {
-        self.open.as_ref().is_some_and(|(path, _)| path.join(file_name(id)).exists())
+        self.open.as_ref().is_some_and(|(folder, _)| folder.kind(&file_name(id)).is_file())
     }
 
     fn write(&mut self, message: &Outgoing<'_>, _faults: &mut Faults) -> Result<(), String> {
-        let Some((path, index)) = &mut self.open else { return Ok(()) };
+        let Some((folder, index)) = &mut self.open else { return Ok(()) };
         let name = file_name(message.id);
-        let passing = path.join(".passing");
         let mut write = || -> io::Result<()> {
-            let mut file = File::create(&passing)?;
+            let mut file = folder.begin(PASSING)?;
             file.write_all(message.octets)?;
             file::set_time(&file, message.date)?;
             // The line first: a file without one would come back without its flags.
             let flags = message.flags.names().collect::<Vec<_>>().join(" ");
             index.write_all(format!("{name}\t{}\t{flags}\n", message.date.0).as_bytes())?;
-            fs::rename(&passing, path.join(&name))
+            folder.place(PASSING, folder, &name)
         };
-        write().map_err(|e| format!("{}: {e}", path.join(&name).display()))
+        write().map_err(|e| format!("{}: {e}", folder.path().join(&name).display()))
     }
 
     fn close(&mut self) -> Result<(), String> {
-        let Some((path, _)) = self.open.take() else { return Ok(()) };
-        file::sync_all(&path).map_err(|e| format!("{}: {e}", path.display()))
+        let Some((folder, _)) = self.open.take() else { return Ok(()) };
+        folder.sync().map_err(|e| format!("{}: {e}", folder.path().display()))
     }
 
     fn subscribe(&mut self, _names: &[MailboxName]) -> Result<(), String> {

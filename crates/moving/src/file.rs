@@ -1,29 +1,13 @@
-//! Opening files that others may have laid as a trap, and writing our own so that they are whole or not there.
+//! What files hold and when they were changed.
 
 use base::Timestamp;
-use rustix::fs::{Mode, OFlags};
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::io::{self, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Opens a regular file for reading: no link is followed, and no pipe or device waited for.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
-        rustix::io::Errno::LOOP => io::Error::other("a symbolic link is not followed"),
-        other => other.into(),
-    })?);
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("no regular file")),
-    }
-}
 
 /// Reads a whole file of at most `most` octets, and when it was last changed. One that is changed while it is read is
 /// an error.
-pub(crate) fn read_whole(path: &Path, most: u64) -> io::Result<(Vec<u8>, Timestamp)> {
-    let mut file = open_regular(path)?;
+pub(crate) fn read_file(mut file: File, most: u64) -> io::Result<(Vec<u8>, Timestamp)> {
     let before = file.metadata()?;
     if before.len() > most {
         return Err(io::Error::other(format!("{} octets are more than the {most} allowed", before.len())));
@@ -50,21 +34,6 @@ pub(crate) fn set_time(file: &File, date: Timestamp) -> io::Result<()> {
     let distance = Duration::from_secs(date.0.unsigned_abs());
     let time = if date.0 < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
     time.map_or(Ok(()), |time| file.set_modified(time))
-}
-
-/// Writes a small file in place of an older one, in one step.
-pub(crate) fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let mut passing = path.as_os_str().to_owned();
-    passing.push(".new");
-    let mut file = File::create(&passing)?;
-    file.write_all(octets)?;
-    file.sync_all()?;
-    std::fs::rename(&passing, path)
-}
-
-/// Waits until all that was written to a folder's file system is on the disk: one wait for thousands of files.
-pub(crate) fn sync_all(folder: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(folder)?)?)
 }
 
 /// Makes a message's lines end in CRLF: those that end in LF alone were ended so by the program that kept it.

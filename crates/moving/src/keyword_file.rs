@@ -1,10 +1,9 @@
 //! Dovecot's `dovecot-keywords`: which keyword a small letter in a Maildir's file names stands for, `0 $Label1` a line.
 
-use crate::file;
+use crate::directory::Directory;
 use crate::flags::MOST_KEYWORDS;
 use base::Keyword;
 use std::io;
-use std::path::Path;
 
 /// The file's name.
 const NAME: &str = "dovecot-keywords";
@@ -12,8 +11,8 @@ const NAME: &str = "dovecot-keywords";
 const MOST_OCTETS: u64 = 1 << 20;
 
 /// The keywords by their places; none where there is no file.
-pub(crate) fn read(folder: &Path) -> io::Result<Vec<Option<Keyword>>> {
-    let octets = match file::read_whole(&folder.join(NAME), MOST_OCTETS) {
+pub(crate) fn read(folder: &Directory) -> io::Result<Vec<Option<Keyword>>> {
+    let octets = match folder.read(NAME, MOST_OCTETS) {
         Ok((octets, _)) => octets,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -33,9 +32,9 @@ pub(crate) fn read(folder: &Path) -> io::Result<Vec<Option<Keyword>>> {
 }
 
 /// Writes them.
-pub(crate) fn write(folder: &Path, keywords: &[Option<Keyword>]) -> io::Result<()> {
+pub(crate) fn write(folder: &Directory, keywords: &[Option<Keyword>]) -> io::Result<()> {
     let known = keywords.iter().take(MOST_KEYWORDS).enumerate();
     let lines =
         known.filter_map(|(place, keyword)| keyword.as_ref().map(|k| format!("{place} {}\n", k.as_str())));
-    file::replace(&folder.join(NAME), lines.collect::<String>().as_bytes())
+    folder.replace(NAME, lines.collect::<String>().as_bytes())
 }

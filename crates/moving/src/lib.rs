@@ -4,6 +4,7 @@
 //! only regular files are opened, every size has a bound, and what can't be read is counted and named in [`Faults`]
 //! while the rest goes on.
 
+mod directory;
 mod eml;
 mod file;
 pub mod flags;
@@ -148,9 +149,16 @@ impl Default for Bounds {
 
 /// Opens what lies at a path, whatever it is.
 pub fn open(path: &Path, bounds: Bounds, quoting: Quoting) -> Result<Box<dyn Source>, String> {
-    let about = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let path = &directory::plain(path);
+    let about = std::fs::symlink_metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
     if about.is_file() {
         return Ok(Box::new(MboxReader::new(path, bounds, quoting)));
+    }
+    if about.is_symlink() {
+        return Err(format!(
+            "{} is a symbolic link, which is not followed: name what it leads to",
+            path.display()
+        ));
     }
     if !about.is_dir() {
         return Err(format!("{} is neither a folder nor a file", path.display()));

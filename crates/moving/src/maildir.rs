@@ -3,17 +3,19 @@
 //! Folders of folders are read too (Dovecot's `LAYOUT=fs`, mbsync). Dovecot's layout of names is written: `.A.B`, in
 //! modified UTF-7.
 
+use crate::directory::Directory;
 use crate::flags::{from_letters, to_letters};
-use crate::walk::{self, entries};
+use crate::walk;
 use crate::{Bounds, Faults, Folder, Message, Outgoing, Source, Target, Visit, file, keyword_file, names};
 use base::{Keyword, MailboxName};
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Octets of Dovecot's lists: of UIDs, of subscriptions.
 const MOST_LIST: u64 = 1 << 30;
+/// Dovecot's list of subscriptions, which others read, too.
+const SUBSCRIPTIONS: &str = "subscriptions";
 /// What our own files' names end in, before their size and flags.
 const OURS: &str = ".mailward";
 
@@ -21,7 +23,8 @@ const OURS: &str = ".mailward";
 pub struct MaildirReader {
     root: PathBuf,
     bounds: Bounds,
-    folders: Vec<PathBuf>,
+    /// Names that lead to each.
+    folders: Vec<Vec<String>>,
 }
 
 impl MaildirReader {
@@ -33,23 +36,25 @@ impl MaildirReader {
 
 impl Source for MaildirReader {
     fn folders(&mut self, faults: &mut Faults) -> Result<Vec<Folder>, String> {
-        let subscribed = subscriptions(&self.root, faults);
+        let root = self.open(&[])?;
+        let subscribed = subscriptions(&root, faults);
         let mut found = Vec::new();
         let enter = |name: &str| !matches!(name, "cur" | "new" | "tmp");
-        walk::folders(&self.root, self.bounds, faults, &enter, &mut |path, levels, faults| {
-            if !walk::is_maildir(path) {
+        walk::folders(&root, self.bounds, faults, &enter, &mut |folder, levels, faults| {
+            if !walk::is_maildir(folder) {
                 return;
             }
+            let count = |part: &&str| folder.enter(part).map_or(0, |part| part.count());
             match folder_name(levels) {
-                Ok(name) => found.push((path.to_owned(), name)),
-                Err(why) => faults.add(path.display(), why),
+                Ok(name) => found.push((levels.to_vec(), name, ["cur", "new"].iter().map(count).sum())),
+                Err(why) => faults.add(folder.path().display(), why),
             }
         });
-        found.sort_by(|(_, a), (_, b)| (!a.is_inbox(), a).cmp(&(!b.is_inbox(), b)));
-        self.folders = found.iter().map(|(path, _)| path.clone()).collect();
-        let folder = |(path, name): (PathBuf, MailboxName)| Folder {
+        found.sort_by(|(_, a, _), (_, b, _)| (!a.is_inbox(), a).cmp(&(!b.is_inbox(), b)));
+        self.folders = found.iter().map(|(levels, ..)| levels.clone()).collect();
+        let folder = |(_, name, messages): (_, MailboxName, u64)| Folder {
             subscribed: name.is_inbox() || subscribed.contains(name.as_str()),
-            messages: ["cur", "new"].iter().map(|part| count(&path.join(part))).sum(),
+            messages,
             special_use: None,
             name,
         };
@@ -57,33 +62,42 @@ impl Source for MaildirReader {
     }
 
     fn read(&mut self, folder: usize, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
-        let Some(path) = self.folders.get(folder).cloned() else { return Ok(()) };
-        let keywords = keyword_file::read(&path).unwrap_or_else(|error| {
-            faults.add(path.display(), format!("its keywords: {error}"));
+        let Some(levels) = self.folders.get(folder) else { return Ok(()) };
+        let folder = match self.open(levels) {
+            Ok(folder) => folder,
+            Err(why) => {
+                faults.add("a folder that went", why);
+                return Ok(());
+            }
+        };
+        let keywords = keyword_file::read(&folder).unwrap_or_else(|error| {
+            faults.add(folder.path().display(), format!("its keywords: {error}"));
             Vec::new()
         });
+        let parts = Parts::of(&folder, faults);
         let mut moved = Vec::new();
-        for file in messages(&path, self.bounds, faults) {
-            match self.message(&path, &file, &keywords) {
+        for file in parts.messages(&folder, self.bounds, faults) {
+            match self.message(&parts, &file, &keywords) {
                 Ok(message) => visit(message)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => moved.push(file),
-                Err(error) => faults.add(path.join(&file.name).display(), error),
+                Err(error) => faults.add(folder.path().join(&file.name).display(), error),
             }
         }
         if moved.is_empty() {
             return Ok(());
         }
         // Someone else changed their flags meanwhile, and with these their names; or they are gone.
-        let now: HashMap<String, Listed> = messages(&path, self.bounds, faults)
+        let now: HashMap<String, Listed> = parts
+            .messages(&folder, self.bounds, faults)
             .into_iter()
             .map(|file| (file.base().to_owned(), file))
             .collect();
         for file in moved {
             let again =
                 now.get(file.base()).ok_or_else(|| io::Error::other("it went while the folder was read"));
-            match again.and_then(|file| self.message(&path, file, &keywords)) {
+            match again.and_then(|file| self.message(&parts, file, &keywords)) {
                 Ok(message) => visit(message)?,
-                Err(error) => faults.add(path.join(&file.name).display(), error),
+                Err(error) => faults.add(folder.path().join(&file.name).display(), error),
             }
         }
         Ok(())
@@ -91,11 +105,58 @@ impl Source for MaildirReader {
 }
 
 impl MaildirReader {
-    fn message(&self, folder: &Path, listed: &Listed, keywords: &[Option<Keyword>]) -> io::Result<Message> {
-        let path = folder.join(listed.part).join(&listed.name);
-        let (octets, date) = file::read_whole(&path, self.bounds.message_octets)?;
+    fn open(&self, levels: &[String]) -> Result<Directory, String> {
+        let open = Directory::open(&self.root).and_then(|root| root.enter_all(levels));
+        open.map_err(|e| format!("{}: {e}", self.root.join(levels.join("/")).display()))
+    }
+
+    fn message(&self, parts: &Parts, listed: &Listed, keywords: &[Option<Keyword>]) -> io::Result<Message> {
+        let part = parts.0.iter().find(|(name, _)| *name == listed.part);
+        let (_, part) = part.ok_or(io::ErrorKind::NotFound)?;
+        let (octets, date) = part.read(&listed.name, self.bounds.message_octets)?;
         let flags = from_letters(listed.letters().as_bytes(), keywords);
         Ok(Message { octets: file::with_crlf(octets), flags, date: Some(date) })
+    }
+}
+
+/// Where a Maildir's messages lie.
+struct Parts(Vec<(&'static str, Directory)>);
+
+impl Parts {
+    fn of(folder: &Directory, faults: &mut Faults) -> Self {
+        let mut parts = Vec::new();
+        for part in ["cur", "new"] {
+            match folder.enter(part) {
+                Ok(open) => parts.push((part, open)),
+                Err(error) => faults.add(folder.path().join(part).display(), error),
+            }
+        }
+        Parts(parts)
+    }
+
+    /// The messages, by UID where Dovecot left its list, else by age.
+    fn messages(&self, folder: &Directory, bounds: Bounds, faults: &mut Faults) -> Vec<Listed> {
+        let mut all = Vec::new();
+        for (part, open) in &self.0 {
+            for (name, kind) in open.entries(faults) {
+                if name.starts_with('.') {
+                    continue;
+                }
+                if !kind.is_file() {
+                    faults.add(open.path().join(name).display(), "no regular file");
+                } else if all.len() >= bounds.files {
+                    faults.add(open.path().join(name).display(), "too many files in one folder");
+                } else {
+                    all.push(Listed { part, name });
+                }
+            }
+        }
+        let places = uid_list(folder);
+        all.sort_by_cached_key(|file| {
+            let place = places.get(file.base()).copied().unwrap_or(usize::MAX);
+            (place, file.delivered(), file.name.clone())
+        });
+        all
     }
 }
 
@@ -130,36 +191,9 @@ fn base_of(name: &str) -> &str {
     name.get(..end.unwrap_or(name.len())).unwrap_or(name)
 }
 
-/// A folder's messages, by UID where Dovecot left its list, else by age.
-fn messages(path: &Path, bounds: Bounds, faults: &mut Faults) -> Vec<Listed> {
-    let mut all = Vec::new();
-    for part in ["cur", "new"] {
-        for (name, kind) in entries(&path.join(part), faults) {
-            if name.starts_with('.') {
-                continue;
-            }
-            if !kind.is_file() {
-                faults.add(path.join(part).join(name).display(), "no regular file");
-            } else if all.len() >= bounds.files {
-                faults.add(path.join(part).join(name).display(), "too many files in one folder");
-            } else {
-                all.push(Listed { part, name });
-            }
-        }
-    }
-    let places = uid_list(path);
-    all.sort_by_cached_key(|file| {
-        let place = places.get(file.base()).copied().unwrap_or(usize::MAX);
-        (place, file.delivered(), file.name.clone())
-    });
-    all
-}
-
 /// Base names by their place in `dovecot-uidlist`; lines are `UID [EXTENSIONS] :NAME` below a header.
-fn uid_list(folder: &Path) -> HashMap<String, usize> {
-    let Ok((octets, _)) = file::read_whole(&folder.join("dovecot-uidlist"), MOST_LIST) else {
-        return HashMap::new();
-    };
+fn uid_list(folder: &Directory) -> HashMap<String, usize> {
+    let Ok((octets, _)) = folder.read("dovecot-uidlist", MOST_LIST) else { return HashMap::new() };
     let text = String::from_utf8_lossy(&octets);
     let names = text.lines().skip(1).filter_map(|line| line.split_once(" :"));
     names.enumerate().map(|(place, (_, name))| (base_of(name).to_owned(), place)).collect()
@@ -177,13 +211,12 @@ fn folder_name(levels: &[String]) -> Result<MailboxName, String> {
 
 /// Names that the owner subscribed to. Dovecot writes a header and a tab between levels; before, and elsewhere, a
 /// name a line with dots between them.
-fn subscriptions(root: &Path, faults: &mut Faults) -> HashSet<String> {
-    let path = root.join("subscriptions");
-    let octets = match file::read_whole(&path, MOST_LIST) {
+fn subscriptions(root: &Directory, faults: &mut Faults) -> HashSet<String> {
+    let octets = match root.read(SUBSCRIPTIONS, MOST_LIST) {
         Ok((octets, _)) => octets,
         Err(error) => {
             if error.kind() != io::ErrorKind::NotFound {
-                faults.add(path.display(), error);
+                faults.add(root.path().join(SUBSCRIPTIONS).display(), error);
             }
             return HashSet::new();
         }
@@ -198,10 +231,6 @@ fn subscriptions(root: &Path, faults: &mut Faults) -> HashSet<String> {
     lines.filter(|line| !line.is_empty()).filter_map(|line| name(line).ok()).collect()
 }
 
-fn count(folder: &Path) -> u64 {
-    fs::read_dir(folder).map_or(0, |entries| entries.count() as u64)
-}
-
 /// Writes a Maildir that Dovecot reads.
 pub struct MaildirWriter {
     root: PathBuf,
@@ -209,7 +238,9 @@ pub struct MaildirWriter {
 }
 
 struct OpenFolder {
-    path: PathBuf,
+    folder: Directory,
+    cur: Directory,
+    tmp: Directory,
     /// Names that are there, without flags and sizes.
     there: HashSet<String>,
     keywords: Vec<Option<Keyword>>,
@@ -222,35 +253,37 @@ impl MaildirWriter {
         MaildirWriter { root: root.to_owned(), open: None }
     }
 
-    fn folder(&self, name: &MailboxName) -> PathBuf {
-        if name.is_inbox() {
-            return self.root.clone();
-        }
-        // A dot within a level would read as two levels.
-        let levels = name.as_str().split('/').map(|level| wire::imap::utf7::encode(&level.replace('.', "_")));
-        self.root.join(levels.fold(String::new(), |name, level| name + "." + &level))
+    fn open_folder(&self, name: &MailboxName) -> io::Result<OpenFolder> {
+        let root = Directory::make(&self.root)?;
+        let folder = match name.is_inbox() {
+            true => root,
+            false => {
+                let levels = levels(name).iter().fold(String::new(), |name, level| name + "." + level);
+                let folder = root.enter_made(&levels)?;
+                // By this a Maildir++ tells its folders from other things.
+                folder.append("maildirfolder")?;
+                folder
+            }
+        };
+        let (cur, new) = (folder.enter_made("cur")?, folder.enter_made("new")?);
+        let keywords = keyword_file::read(&folder)?;
+        let mut unread = Faults::default();
+        let names = [&cur, &new].map(|part| part.entries(&mut unread)).into_iter().flatten();
+        let there = names.filter_map(|(name, _)| name.find(OURS).map(|end| name[..end].to_owned())).collect();
+        let (tmp, known_keywords) = (folder.enter_made("tmp")?, keywords.len());
+        Ok(OpenFolder { folder, cur, tmp, there, keywords, known_keywords })
     }
+}
+
+/// A name's levels as they are written. A dot within one would read as two.
+fn levels(name: &MailboxName) -> Vec<String> {
+    name.as_str().split('/').map(|level| wire::imap::utf7::encode(&level.replace('.', "_"))).collect()
 }
 
 impl Target for MaildirWriter {
     fn open(&mut self, name: &MailboxName) -> Result<(), String> {
-        let path = self.folder(name);
-        let open = || -> io::Result<OpenFolder> {
-            for part in ["cur", "new", "tmp"] {
-                fs::create_dir_all(path.join(part))?;
-            }
-            if path != self.root {
-                // By this a Maildir++ tells its folders from other things.
-                File::create(path.join("maildirfolder"))?;
-            }
-            let keywords = keyword_file::read(&path)?;
-            let there =
-                ["cur", "new"].iter().flat_map(|part| fs::read_dir(path.join(part)).into_iter().flatten());
-            let names = there.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-            let there = names.filter_map(|name| name.find(OURS).map(|end| name[..end].to_owned())).collect();
-            Ok(OpenFolder { path: path.clone(), there, known_keywords: keywords.len(), keywords })
-        };
-        self.open = Some(open().map_err(|e| format!("{}: {e}", path.display()))?);
+        let open = self.open_folder(name).map_err(|e| format!("{}, {name}: {e}", self.root.display()))?;
+        self.open = Some(open);
         Ok(())
     }
 
@@ -268,37 +301,32 @@ impl Target for MaildirWriter {
         let size = message.octets.len();
         // S and W: size as it is and with CRLF, the same here. Dovecot need not open the file to know them.
         let name = format!("{stem}{OURS},S={size},W={size}:2,{letters}");
-        let passing = open.path.join("tmp").join(&stem);
         let write = || -> io::Result<()> {
-            let mut file = File::create(&passing)?;
+            let mut file = open.tmp.begin(&stem)?;
             file.write_all(message.octets)?;
             file::set_time(&file, message.date)?;
-            fs::rename(&passing, open.path.join("cur").join(&name))
+            open.tmp.place(&stem, &open.cur, &name)
         };
-        write().map_err(|e| format!("{}: {e}", open.path.join("cur").join(&name).display()))?;
+        write().map_err(|e| format!("{}: {e}", open.cur.path().join(&name).display()))?;
         open.there.insert(stem);
         if open.keywords.len() > open.known_keywords {
             open.known_keywords = open.keywords.len();
-            keyword_file::write(&open.path, &open.keywords)
-                .map_err(|e| format!("{}: its keywords: {e}", open.path.display()))?;
+            keyword_file::write(&open.folder, &open.keywords)
+                .map_err(|e| format!("{}: its keywords: {e}", open.folder.path().display()))?;
         }
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), String> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        file::sync_all(&open.path).map_err(|e| format!("{}: {e}", open.path.display()))
+        open.folder.sync().map_err(|e| format!("{}: {e}", open.folder.path().display()))
     }
 
     fn subscribe(&mut self, names: &[MailboxName]) -> Result<(), String> {
-        let levels = |name: &MailboxName| {
-            let levels =
-                name.as_str().split('/').map(|level| wire::imap::utf7::encode(&level.replace('.', "_")));
-            levels.collect::<Vec<_>>().join("\t") + "\n"
-        };
-        let text = String::from("V\t2\n\n") + &names.iter().map(levels).collect::<String>();
-        let path = self.root.join("subscriptions");
-        file::replace(&path, text.as_bytes()).map_err(|e| format!("{}: {e}", path.display()))
+        let lines = names.iter().map(|name| levels(name).join("\t") + "\n");
+        let text = String::from("V\t2\n\n") + &lines.collect::<String>();
+        let replace = || Directory::make(&self.root)?.replace(SUBSCRIPTIONS, text.as_bytes());
+        replace().map_err(|e| format!("{}: {e}", self.root.join(SUBSCRIPTIONS).display()))
     }
 }
 

@@ -3,13 +3,14 @@
 //! A line counts as such only below an empty one (or on top) and with a date in it: a text that begins with "From "
 //! and was never quoted stays text.
 
+use crate::directory::{Directory, file_at};
 use crate::lines::Lines;
-use crate::walk::{self, entries};
+use crate::walk;
 use crate::{Bounds, Faults, Folder, Message, Outgoing, Source, Target, Visit, file, names};
 use base::time::{DAYS, MONTHS};
 use base::{Flag, Flags, Keyword, MailboxName, Timestamp};
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use wire::mime::header;
@@ -28,6 +29,10 @@ pub enum Quoting {
 
 /// Fields in which programs keep flags within an mbox; no part of the message.
 const KEPT_FLAGS: [&str; 6] = ["Status", "X-Status", "X-Keywords", "X-UID", "X-IMAP", "X-IMAPbase"];
+/// Octets of the list of what an mbox has.
+const MOST_LIST: u64 = 1 << 30;
+/// The file in which subscriptions are left.
+const SUBSCRIPTIONS: &str = ".subscriptions";
 /// How the subject of a message begins that is none but the numbers of the program that keeps the mbox.
 const INTERNAL_SUBJECT: &[u8] = b"DON'T DELETE THIS MESSAGE";
 
@@ -36,7 +41,8 @@ pub struct MboxReader {
     root: PathBuf,
     bounds: Bounds,
     quoting: Quoting,
-    files: Vec<PathBuf>,
+    /// Names that lead to each; none to what is one file.
+    files: Vec<Vec<String>>,
 }
 
 impl MboxReader {
@@ -49,23 +55,25 @@ impl MboxReader {
 impl Source for MboxReader {
     fn folders(&mut self, faults: &mut Faults) -> Result<Vec<Folder>, String> {
         let mut found = Vec::new();
-        if fs::metadata(&self.root).is_ok_and(|about| about.is_file()) {
-            found.push((self.root.clone(), MailboxName::inbox()));
+        if fs::symlink_metadata(&self.root).is_ok_and(|about| about.is_file()) {
+            found.push((Vec::new(), MailboxName::inbox()));
         } else {
             let enter = |name: &str| !name.starts_with('.');
-            walk::folders(&self.root, self.bounds, faults, &enter, &mut |path, levels, faults| {
-                files_of(path, levels, faults, &mut found);
+            let root = Directory::open(&self.root).map_err(|e| format!("{}: {e}", self.root.display()))?;
+            walk::folders(&root, self.bounds, faults, &enter, &mut |folder, levels, faults| {
+                files_of(folder, levels, faults, &mut found);
             });
         }
         found.sort_by(|(_, a), (_, b)| (!a.is_inbox(), a).cmp(&(!b.is_inbox(), b)));
-        self.files = found.iter().map(|(path, _)| path.clone()).collect();
+        self.files = found.iter().map(|(names, _)| names.clone()).collect();
         let folder = |(_, name)| Folder { name, special_use: None, subscribed: true, messages: 0 };
         Ok(found.into_iter().map(folder).collect())
     }
 
     fn read(&mut self, folder: usize, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
-        let Some(path) = self.files.get(folder) else { return Ok(()) };
-        let file = match file::open_regular(path) {
+        let Some(names) = self.files.get(folder) else { return Ok(()) };
+        let path = &self.root.join(names.join("/"));
+        let file = match self.open(names) {
             Ok(file) => file,
             Err(error) => {
                 faults.add(path.display(), error);
@@ -88,14 +96,28 @@ impl Source for MboxReader {
     }
 }
 
+impl MboxReader {
+    fn open(&self, names: &[String]) -> io::Result<File> {
+        match names.split_last() {
+            None => file_at(&self.root),
+            Some((name, levels)) => Directory::open(&self.root)?.enter_all(levels)?.file(name),
+        }
+    }
+}
+
 /// The mbox files of one folder, with the names of the mailboxes that they are.
-fn files_of(path: &Path, levels: &[String], faults: &mut Faults, found: &mut Vec<(PathBuf, MailboxName)>) {
-    for (name, kind) in entries(path, faults) {
-        let file = path.join(&name);
+fn files_of(
+    folder: &Directory,
+    levels: &[String],
+    faults: &mut Faults,
+    found: &mut Vec<(Vec<String>, MailboxName)>,
+) {
+    for (name, kind) in folder.entries(faults) {
+        let file = folder.path().join(&name);
         if name.starts_with('.') || kind.is_dir() {
             continue;
         }
-        match is_mbox(&file) {
+        match is_mbox(folder, &name) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
@@ -108,16 +130,16 @@ fn files_of(path: &Path, levels: &[String], faults: &mut Faults, found: &mut Vec
         let own = if walk::has_extension(&name, "mbox") { &name[..name.len() - 5] } else { &name };
         let all: Vec<String> = above.chain([own]).map(names::level).collect();
         match names::joined(all.iter().map(String::as_str)) {
-            Ok(name) => found.push((file, name)),
+            Ok(mailbox) => found.push(([levels, &[name]].concat(), mailbox)),
             Err(why) => faults.add(file.display(), why),
         }
     }
 }
 
 /// Whether a file begins as an mbox does. One that can't be read, or is no regular file, is an error.
-pub(crate) fn is_mbox(path: &Path) -> io::Result<bool> {
+pub(crate) fn is_mbox(folder: &Directory, name: &str) -> io::Result<bool> {
     let mut start = Vec::new();
-    file::open_regular(path)?.take(5).read_to_end(&mut start)?;
+    folder.file(name)?.take(5).read_to_end(&mut start)?;
     Ok(start == b"From ")
 }
 
@@ -310,8 +332,10 @@ pub struct MboxWriter {
 }
 
 struct OpenMbox {
+    folder: Directory,
     path: PathBuf,
-    list: PathBuf,
+    /// The name of the list beside it.
+    list: String,
     file: io::BufWriter<File>,
     octets: u64,
     there: HashSet<(u32, u32)>,
@@ -326,22 +350,28 @@ impl MboxWriter {
 
 impl Target for MboxWriter {
     fn open(&mut self, name: &MailboxName) -> Result<(), String> {
-        let mut path = self.root.clone();
-        name.as_str().split('/').for_each(|level| path.push(names::as_file(level)));
-        let path = with_ending(&path, ".mbox");
-        let list = with_ending(&path, ".exported");
-        let failed = |e: io::Error| format!("{}: {e}", path.display());
-        fs::create_dir_all(path.parent().unwrap_or(&self.root)).map_err(failed)?;
-        let file = OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
-        let octets = file.metadata().map_err(failed)?.len();
-        let (known, there) = read_list(&list).map_err(failed)?;
+        let levels: Vec<String> = name.as_str().split('/').map(names::as_file).collect();
+        let (last, above) = levels.split_last().ok_or("a mailbox without a name")?;
+        let (own, list) = (format!("{last}.mbox"), format!("{last}.mbox.exported"));
+        let path = self.root.join(above.join("/")).join(&own);
+        let open = || -> io::Result<_> {
+            let mut folder = Directory::make(&self.root)?;
+            for level in above {
+                folder = folder.enter_made(level)?;
+            }
+            let file = folder.append(&own)?;
+            let (octets, known) = (file.metadata()?.len(), read_list(&folder, &list)?);
+            Ok((folder, file, octets, known))
+        };
+        let (folder, file, octets, (known, there)) =
+            open().map_err(|e| format!("{}: {e}", path.display()))?;
         if octets != known {
             return Err(format!(
                 "{} is not as the last export left it ({octets} octets, not {known}): export into a new folder",
                 path.display()
             ));
         }
-        self.open = Some(OpenMbox { path, list, file: io::BufWriter::new(file), octets, there });
+        self.open = Some(OpenMbox { folder, path, list, file: io::BufWriter::new(file), octets, there });
         Ok(())
     }
 
@@ -375,30 +405,25 @@ impl Target for MboxWriter {
         let mut close = || -> io::Result<()> {
             open.file.flush()?;
             open.file.get_ref().sync_all()?;
-            file::replace(&open.list, list.as_bytes())
+            open.folder.replace(&open.list, list.as_bytes())
         };
         close().map_err(|e| format!("{}: {e}", open.path.display()))
     }
 
     fn subscribe(&mut self, names: &[MailboxName]) -> Result<(), String> {
         let text: String = names.iter().map(|name| format!("{name}\n")).collect();
-        let path = self.root.join(".subscriptions");
-        file::replace(&path, text.as_bytes()).map_err(|e| format!("{}: {e}", path.display()))
+        let replace = || Directory::make(&self.root)?.replace(SUBSCRIPTIONS, text.as_bytes());
+        replace().map_err(|e| format!("{}: {e}", self.root.join(SUBSCRIPTIONS).display()))
     }
 }
 
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-fn read_list(path: &Path) -> io::Result<(u64, HashSet<(u32, u32)>)> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+fn read_list(folder: &Directory, name: &str) -> io::Result<(u64, HashSet<(u32, u32)>)> {
+    let octets = match folder.read(name, MOST_LIST) {
+        Ok((octets, _)) => octets,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, HashSet::new())),
         Err(error) => return Err(error),
     };
+    let text = String::from_utf8_lossy(&octets);
     let mut lines = text.lines();
     let octets = lines.next().and_then(|line| line.parse().ok());
     let octets = octets.ok_or_else(|| io::Error::other("the list beside it is damaged"))?;

@@ -121,3 +121,144 @@ fn what_is_no_mail_is_said_so() {
     assert_eq!(found[0].1, []);
     assert!(faults.first()[0].contains("text above the first message"), "{faults:?}");
 }
+
+/// Exports a message to INBOX and one to Work, whatever is said of it.
+fn export(target: &mut dyn Target) {
+    let mut flags = Flags::default();
+    flags.set_keyword(&Keyword::new("$Label1").unwrap(), true);
+    for name in ["INBOX", "Work/A"] {
+        if target.open(&MailboxName::new(name).unwrap()).is_ok() {
+            let message = Outgoing { id: (1, 2), octets: b"x\r\n", flags: &flags, date: Timestamp(0) };
+            let _ = target.write(&message, &mut Faults::default());
+            let _ = target.close();
+        }
+    }
+    let _ = target.subscribe(&[MailboxName::inbox()]);
+}
+
+/// Whoever owns a folder lays in it what leads elsewhere, before someone with more rights exports into it.
+#[test]
+fn what_is_written_stays_in_its_folder() {
+    let writer = |kind: &str, root: &Path| -> Box<dyn Target> {
+        match kind {
+            "maildir" => Box::new(MaildirWriter::new(root)),
+            "mbox" => Box::new(MboxWriter::new(root)),
+            _ => Box::new(EmlWriter::new(root)),
+        }
+    };
+    let check = |kind: &str, trap: &str, fifo: bool| {
+        let place = Place::new();
+        let (root, outside) = (place.path("root"), place.path("outside"));
+        let precious = place.write("outside/precious", "as it was");
+        let trap = if trap.is_empty() { root.clone() } else { root.join(trap) };
+        fs::create_dir_all(trap.parent().unwrap()).unwrap();
+        // A link to a folder, to a file, and to what is not there yet.
+        let new = outside.join("new");
+        let leads_to: &[Option<&Path>] =
+            if fifo { &[None] } else { &[Some(&outside), Some(&precious), Some(&new)] };
+        for to in leads_to {
+            match to {
+                Some(to) => symlink(to, &trap).unwrap(),
+                None => rustix::fs::mkfifoat(rustix::fs::CWD, &trap, rustix::fs::Mode::RWXU).unwrap(),
+            }
+            export(&mut *writer(kind, &root));
+            let left: Vec<_> = fs::read_dir(&outside).unwrap().collect();
+            assert_eq!(left.len(), 1, "{kind} {trap:?} {left:?}");
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "as it was", "{kind} {trap:?}");
+            if fs::symlink_metadata(&trap).is_ok_and(|about| !about.is_dir()) {
+                fs::remove_file(&trap).unwrap();
+            } else {
+                break;
+            }
+        }
+    };
+    let maildir = [
+        "",
+        "cur",
+        "new",
+        "tmp",
+        "tmp/1.M0000000002",
+        ".Work.A",
+        ".Work.A/cur",
+        ".Work.A/tmp",
+        ".Work.A/maildirfolder",
+        "dovecot-keywords",
+        "dovecot-keywords.new",
+        "subscriptions",
+        "subscriptions.new",
+    ];
+    maildir.iter().for_each(|trap| check("maildir", trap, false));
+    let mbox = [
+        "",
+        "INBOX.mbox",
+        "INBOX.mbox.exported",
+        "INBOX.mbox.exported.new",
+        "Work",
+        "Work/A.mbox",
+        ".subscriptions",
+        ".subscriptions.new",
+    ];
+    mbox.iter().for_each(|trap| check("mbox", trap, false));
+    let eml = ["", ".passing", "index.tsv", "1-0000000002.eml", "Work", "Work/A", "Work/A/index.tsv"];
+    eml.iter().for_each(|trap| check("eml", trap, false));
+    // A pipe that nobody reads or writes keeps nobody waiting.
+    for (kind, trap) in [
+        ("maildir", "cur"),
+        ("maildir", "tmp/1.M0000000002"),
+        ("maildir", "dovecot-keywords"),
+        ("maildir", ".Work.A/maildirfolder"),
+        ("mbox", "INBOX.mbox"),
+        ("mbox", "INBOX.mbox.exported"),
+        ("eml", ".passing"),
+        ("eml", "index.tsv"),
+    ] {
+        check(kind, trap, true);
+    }
+}
+
+/// A folder that was looked at, and became a link before it was read.
+#[test]
+fn a_folder_that_becomes_a_link_is_not_followed() {
+    let check = |files: &[&str], open: &dyn Fn(&Path) -> Box<dyn Source>| {
+        let place = Place::new();
+        for file in files {
+            for root in ["in", "outside"] {
+                place.write(&format!("{root}/{file}"), "From a Wed Nov 25 08:00:00 2026\nA: 1\n\n");
+            }
+        }
+        let mut source = open(&place.path("in"));
+        let (mut faults, mut count) = (Faults::default(), 0);
+        let folders = source.folders(&mut faults).unwrap();
+        let number = folders.iter().position(|folder| !folder.name.is_inbox()).unwrap();
+        let top = files[0].split('/').next().unwrap();
+        fs::rename(place.path(&format!("in/{top}")), place.path("away")).unwrap();
+        symlink(place.path(&format!("outside/{top}")), place.path(&format!("in/{top}"))).unwrap();
+        let read = source.read(number, &mut faults, &mut |_| {
+            count += 1;
+            Ok(())
+        });
+        read.unwrap();
+        assert_eq!((count, faults.count()), (0, 1), "{files:?}: {faults:?}");
+    };
+    let bounds = Bounds::default();
+    check(&[".Work/cur/1.x:2,", ".Work/new/2.x"], &|root| Box::new(MaildirReader::new(root, bounds)));
+    check(&["Work/1.eml"], &|root| Box::new(EmlReader::new(root, bounds)));
+    check(&["Work/box"], &|root| Box::new(MboxReader::new(root, bounds, Quoting::Mboxrd)));
+}
+
+#[test]
+fn what_is_named_is_no_link() {
+    let place = Place::new();
+    place.maildir("m");
+    let file = place.write("box", "From a Wed Nov 25 08:00:00 2026\nA: 1\n");
+    for (number, to) in [place.path("m"), file].iter().enumerate() {
+        let link = place.path(&format!("link{number}"));
+        symlink(to, &link).unwrap();
+        for end in ["", "/", "/."] {
+            let link = PathBuf::from(format!("{}{end}", link.display()));
+            let refused = open(&link, Bounds::default(), Quoting::None).err().unwrap();
+            assert!(refused.contains("symbolic link"), "{refused}");
+            assert!(MaildirReader::new(&link, Bounds::default()).folders(&mut Faults::default()).is_err());
+        }
+    }
+}

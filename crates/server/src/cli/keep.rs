@@ -50,7 +50,6 @@ pub fn export(files: &[PathBuf], command: &Export) -> Told {
     let config = config(files)?;
     let office = Office::find(&config)?;
     let mut link = office.account(&command.address, Doubles::Remembered)?;
-    std::fs::create_dir_all(&command.target).map_err(|e| format!("{}: {e}", command.target.display()))?;
     let outcome = export::run(&mut link, &mut *target(command.format, &command.target), &command.mailbox)?;
     tell(&Summary::of(&outcome), ("written", "were there already"), command.listing.json)
 }
