@@ -11,6 +11,7 @@ use crate::{Bounds, Faults, Folder, Message, Source, Visit, file, flags, names, 
 use base::{MailboxName, Secret, SpecialUse};
 use response::{Reader, Value, weight, words};
 use std::collections::{BTreeSet, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufReader, Read, Write};
 use wire::mime::date;
 use wire::sasl;
@@ -45,6 +46,22 @@ pub struct ImapReader {
     capabilities: HashSet<String>,
     /// Names as the server writes them.
     mailboxes: Vec<Vec<u8>>,
+    /// The last of these shows what lies in the others, and more: what they had.
+    seen: Option<Seen>,
+}
+
+/// Messages that were read, by keyed hashes: two, so that no two messages are taken for one.
+#[derive(Default)]
+struct Seen {
+    keys: [RandomState; 2],
+    messages: HashSet<[u64; 2]>,
+}
+
+impl Seen {
+    /// Whether a message is new among them.
+    fn add(&mut self, octets: &[u8]) -> bool {
+        self.messages.insert(self.keys.each_ref().map(|key| key.hash_one(octets)))
+    }
 }
 
 /// Asks for TLS on a connection that has none yet (RFC 3501 §6.2.1); whatever the server sent ahead of the handshake
@@ -86,8 +103,14 @@ impl ImapReader {
         bounds: Bounds,
     ) -> Result<Self, String> {
         let reader = Reader::new(BufReader::with_capacity(1 << 18, stream), bounds.message_octets);
-        let mut this =
-            ImapReader { reader, bounds, tags: 0, capabilities: HashSet::new(), mailboxes: Vec::new() };
+        let mut this = ImapReader {
+            reader,
+            bounds,
+            tags: 0,
+            capabilities: HashSet::new(),
+            mailboxes: Vec::new(),
+            seen: None,
+        };
         if !has_greeted {
             let greeting = this.reader.next().map_err(broken)?;
             if !matches!(words(&greeting).as_slice(), [star, ok, ..] if *star == "*" && ok.eq_ignore_ascii_case("OK"))
@@ -209,17 +232,15 @@ impl Source for ImapReader {
         let subscribed = self.command(b"LSUB \"\" \"*\"", "LSUB")?;
         let subscribed: HashSet<Vec<u8>> =
             subscribed.iter().filter_map(|r| listed(r)).map(|l| l.name).collect();
-        let mut folders = Vec::new();
+        let (mut folders, mut all) = (Vec::new(), None);
         self.mailboxes.clear();
         for response in self.command(b"LIST \"\" \"*\"", "LIST")? {
             let Some(listed) = listed(&response) else { continue };
             if listed.has("\\Noselect") || listed.has("\\NonExistent") {
                 continue;
             }
-            // A mailbox that shows what lies in all others would bring everything twice.
             if listed.has("\\All") {
-                let why = "it shows all mail and is not read: what lies in no other mailbox does not come";
-                faults.add(String::from_utf8_lossy(&listed.name), why);
+                all = Some(listed.name);
                 continue;
             }
             if folders.len() >= self.bounds.folders {
@@ -239,6 +260,17 @@ impl Source for ImapReader {
                 Err(why) => faults.add(String::from_utf8_lossy(&listed.name), why),
             }
         }
+        // It shows what lies in all others, and what lies in none: that is what a server without it has in its archive.
+        self.seen = all.is_some().then(Seen::default);
+        if let Some(all) = all {
+            folders.push(Folder {
+                name: MailboxName::new("Archive").map_err(|why| format!("{why:?}"))?,
+                special_use: Some(SpecialUse::Archive),
+                subscribed: subscribed.contains(&all),
+                messages: 0,
+            });
+            self.mailboxes.push(all);
+        }
         Ok(folders)
     }
 
@@ -252,14 +284,27 @@ impl Source for ImapReader {
             }
             other => other?,
         };
-        for some in self.uids(&shown, faults)?.chunks(AT_ONCE) {
-            self.fetch(some, &shown, faults, visit)?;
-        }
-        Ok(())
+        let is_all = folder + 1 == self.mailboxes.len();
+        let mut seen = self.seen.take();
+        let mut visit = |message: Message| {
+            let is_new = seen.as_mut().is_none_or(|seen| seen.add(&message.octets));
+            if is_new || !is_all { visit(message) } else { Ok(()) }
+        };
+        let read = self.read_messages(&shown, faults, &mut visit);
+        self.seen = seen;
+        read
     }
 }
 
 impl ImapReader {
+    /// Reads the open mailbox.
+    fn read_messages(&mut self, shown: &str, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
+        for some in self.uids(shown, faults)?.chunks(AT_ONCE) {
+            self.fetch(some, shown, faults, visit)?;
+        }
+        Ok(())
+    }
+
     /// UIDs of the open mailbox.
     fn uids(&mut self, mailbox: &str, faults: &mut Faults) -> Result<Vec<u32>, String> {
         let mut uids = Vec::new();

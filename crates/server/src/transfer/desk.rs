@@ -2,10 +2,10 @@
 //! answers go out in order.
 
 use super::present::Present;
-use super::{Answer, Ask, Fate, Incoming, MailboxRow, MessageRow, read_line, write_line};
+use super::{Answer, Ask, Fate, Found, Incoming, MailboxRow, MessageRow, read_line, write_line};
 use crate::control::Doubles;
 use crate::server::Server;
-use base::mailbox::{Columns, MailboxInfo};
+use base::mailbox::{Columns, MailError, MailboxInfo};
 use base::{MailId, MailboxId, MailboxName, Octets, ReversePath, SpecialUse, Timestamp, Uid};
 use gate::{Delivery, Folder, Origin, Spooled};
 use sha2::{Digest, Sha256};
@@ -47,8 +47,8 @@ pub fn serve(stream: UnixStream, server: &Server, account: Account, doubles: Dou
 /// An answer, or where it comes from.
 enum Reply {
     Now(Answer),
-    /// Messages whose octets follow.
-    Octets(Vec<Option<Box<dyn store::StoredMessage>>>),
+    /// Messages, each with its octets.
+    Octets(Vec<Result<Box<dyn store::StoredMessage>, MailError>>),
     /// What was decided at once about some messages, and what the commit will say of the others, in order.
     Later(Vec<Option<Fate>>, Receiver<Result<Vec<bool>, StoreError>>),
 }
@@ -58,7 +58,7 @@ fn write_answers(stream: UnixStream, replies: &Receiver<Reply>) -> io::Result<()
     for reply in replies {
         match reply {
             Reply::Now(answer) => write_line(&mut out, &answer)?,
-            Reply::Octets(messages) => write_messages(&mut out, &messages)?,
+            Reply::Octets(messages) => write_messages(&mut out, messages)?,
             Reply::Later(decided, commit) => write_line(&mut out, &fates(decided, &commit))?,
         }
         out.flush()?;
@@ -66,14 +66,29 @@ fn write_answers(stream: UnixStream, replies: &Receiver<Reply>) -> io::Result<()
     Ok(())
 }
 
+/// Each is read to its end before its size is said: where that fails, the next can still follow.
 fn write_messages(
     out: &mut impl Write,
-    messages: &[Option<Box<dyn store::StoredMessage>>],
+    messages: Vec<Result<Box<dyn store::StoredMessage>, MailError>>,
 ) -> io::Result<()> {
-    let sizes = messages.iter().map(|message| message.as_ref().map(|message| message.len())).collect();
-    write_line(out, &Answer::Read(sizes))?;
-    for message in messages.iter().flatten() {
-        message.pieces(PIECE, &mut |piece| out.write_all(piece))?;
+    let mut octets = Vec::new();
+    for message in messages {
+        octets.clear();
+        let read = message.map_err(|error| match error {
+            MailError::NoMessage => Found::Gone,
+            error => Found::Unreadable(error.to_string()),
+        });
+        let read = read.and_then(|message| {
+            let all = message.read(0..message.len(), &mut octets);
+            all.map_err(|error| Found::Unreadable(error.to_string()))
+        });
+        match read {
+            Ok(()) => {
+                write_line(out, &Answer::Read(Found::Octets(octets.len() as u64)))?;
+                out.write_all(&octets)?;
+            }
+            Err(found) => write_line(out, &Answer::Read(found))?,
+        }
     }
     Ok(())
 }
@@ -99,7 +114,7 @@ fn fates(decided: Vec<Option<Fate>>, commit: &Receiver<Result<Vec<bool>, StoreEr
 struct Desk<'s> {
     server: &'s Server,
     account: Account,
-    /// Names of the mailboxes that mail was put into.
+    /// By what the mailboxes that mail was put into are known for ever.
     mailboxes: HashMap<u64, String>,
     /// How often each content came for a mailbox in this run: a source that has a message twice has it twice here.
     copies: HashMap<(u64, [u8; 16]), u32>,
@@ -182,7 +197,9 @@ impl Desk<'_> {
             store.subscribe(of, &info.name, true).map_err(|e| e.to_string())?;
         }
         let row = self.row(&info)?;
-        self.mailboxes.insert(row.mailbox, row.name.clone());
+        // What was asked for: a mailbox that its owner renames stays the same one.
+        let known_by = special_use.map_or(name.as_str(), |kind| kind.attribute().trim_start_matches('\\'));
+        self.mailboxes.insert(row.mailbox, known_by.to_owned());
         Ok(row)
     }
 
@@ -302,7 +319,7 @@ impl Desk<'_> {
             Entry::Occupied(present) => present.into_mut(),
             Entry::Vacant(place) => place.insert(Present::read(store, of, mailbox)?),
         };
-        present.count(store, of, arrived.octets.len(), &arrived.hash)
+        Ok(present.count(store, of, arrived.octets.len(), &arrived.hash))
     }
 
     fn list(&self, mailbox: MailboxId, after: u32) -> Result<Vec<MessageRow>, String> {
@@ -326,7 +343,7 @@ impl Desk<'_> {
     }
 
     fn read(&self, mails: &[u64]) -> Reply {
-        let open = |mail: &u64| self.server.store.read(self.account.id, MailId(*mail)).ok();
+        let open = |mail: &u64| self.server.store.read(self.account.id, MailId(*mail));
         Reply::Octets(mails.iter().map(open).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::link::Link;
 use super::progress::Progress;
-use super::{MailboxRow, MessageRow, Outcome};
+use super::{Found, MailboxRow, MessageRow, Outcome};
 use base::{MailboxName, Timestamp};
 use moving::{Outgoing, Target};
 
@@ -56,9 +56,17 @@ fn write_mailbox(
         progress.add(there.len() as u64);
         for some in pieces(new) {
             let mut rows = some.iter();
-            link.read(some.iter().map(|row| row.mail).collect(), |octets| {
-                // One that is gone was deleted since the list was made.
-                let (Some(row), Some(octets)) = (rows.next(), octets) else { return Ok(()) };
+            link.read(some.iter().map(|row| row.mail).collect(), |found| {
+                let Some(row) = rows.next() else { return Ok(()) };
+                let octets = match found {
+                    Ok(octets) => octets,
+                    Err(Found::Unreadable(why)) => {
+                        outcome.faults.add(format!("{}, message {}", mailbox.name, row.uid), why);
+                        return Ok(());
+                    }
+                    // Deleted since the list was made.
+                    Err(_) => return Ok(()),
+                };
                 let message = Outgoing {
                     id: (mailbox.uid_validity, row.uid),
                     octets: &octets,

@@ -1,6 +1,6 @@
 //! A command's end of a transfer, and the way to it: the running server, or the store itself where none runs.
 
-use super::{Answer, Ask, Fate, Incoming, MailboxRow, MessageRow, WINDOW, read_line, write_line};
+use super::{Answer, Ask, Fate, Found, Incoming, MailboxRow, MessageRow, WINDOW, read_line, write_line};
 use crate::config::Config;
 use crate::control::{self, Doubles, NoAnswer, Request, Response};
 use crate::serve::Quiet;
@@ -119,27 +119,29 @@ impl Link {
         }
     }
 
-    /// The octets of messages; none for one that is gone.
+    /// The octets of messages, or why there are none.
     pub fn read(
         &mut self,
         mails: Vec<u64>,
-        mut each: impl FnMut(Option<Vec<u8>>) -> Result<(), String>,
+        mut each: impl FnMut(Result<Vec<u8>, Found>) -> Result<(), String>,
     ) -> Result<(), String> {
-        let sizes = match self.ask(&Ask::Read { mails })? {
-            Answer::Read(sizes) => sizes,
-            other => return Err(unexpected(other)),
-        };
-        for size in sizes {
-            let Some(size) = size else {
-                each(None)?;
-                continue;
+        let count = mails.len();
+        self.send(&Ask::Read { mails })?;
+        for _ in 0..count {
+            let size = match self.answer()? {
+                Answer::Read(Found::Octets(size)) => size,
+                Answer::Read(found) => {
+                    each(Err(found))?;
+                    continue;
+                }
+                other => return Err(unexpected(other)),
             };
             let mut octets = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
             let count = (&mut self.from).take(size).read_to_end(&mut octets).map_err(broken)?;
             if count as u64 != size {
                 return Err(broken(io::ErrorKind::UnexpectedEof.into()));
             }
-            each(Some(octets))?;
+            each(Ok(octets))?;
         }
         Ok(())
     }
@@ -172,8 +174,12 @@ impl Link {
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<Answer, String> {
-        write_line(&mut self.to, ask).and_then(|()| self.to.flush()).map_err(broken)?;
+        self.send(ask)?;
         self.answer()
+    }
+
+    fn send(&mut self, ask: &Ask) -> Result<(), String> {
+        write_line(&mut self.to, ask).and_then(|()| self.to.flush()).map_err(broken)
     }
 
     fn answer(&mut self) -> Result<Answer, String> {

@@ -12,6 +12,8 @@ pub mod past;
 mod present;
 pub mod progress;
 pub mod remote;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read, Write};
@@ -53,8 +55,8 @@ pub enum Answer {
     Put(Vec<Fate>),
     /// Messages; none are left after a last page.
     Listed(Vec<MessageRow>),
-    /// The sizes of the messages whose octets follow; none for one that is gone.
-    Read(Vec<Option<u64>>),
+    /// One of the messages that were asked for, each in its turn.
+    Read(Found),
     /// Not done, and why.
     Failed(String),
 }
@@ -80,6 +82,18 @@ pub enum Fate {
     Known,
     /// It was not taken, and why.
     Refused(String),
+}
+
+/// What there is of a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// So many octets, which follow.
+    Octets(u64),
+    /// It was deleted meanwhile.
+    Gone,
+    /// It can't be read, and why.
+    Unreadable(String),
 }
 
 /// A mailbox.

@@ -13,7 +13,8 @@ const PIECE: usize = 256 * 1024;
 /// The messages of one mailbox at one moment.
 pub struct Present {
     by_size: HashMap<u64, Vec<MailId>>,
-    hashes: HashMap<MailId, [u8; 32]>,
+    /// None of one that can't be read: it is the same as no other.
+    hashes: HashMap<MailId, Option<[u8; 32]>>,
 }
 
 impl Present {
@@ -30,26 +31,18 @@ impl Present {
     }
 
     /// How many messages have this content.
-    pub fn count(
-        &mut self,
-        store: &dyn Store,
-        of: AccountId,
-        size: u64,
-        hash: &[u8; 32],
-    ) -> Result<u32, String> {
+    pub fn count(&mut self, store: &dyn Store, of: AccountId, size: u64, hash: &[u8; 32]) -> u32 {
         let mut count = 0;
         for mail in self.by_size.get(&size).into_iter().flatten() {
-            let known = match self.hashes.get(mail) {
-                Some(known) => *known,
-                None => {
-                    let known = hash_of(store, of, *mail)?;
-                    self.hashes.insert(*mail, known);
-                    known
-                }
-            };
-            count += u32::from(known == *hash);
+            let known = self.hashes.entry(*mail).or_insert_with(|| {
+                let known = hash_of(store, of, *mail);
+                known
+                    .inspect_err(|why| tracing::warn!(%of, mail = mail.0, why, "a message can't be read"))
+                    .ok()
+            });
+            count += u32::from(known.as_ref() == Some(hash));
         }
-        Ok(count)
+        count
     }
 }
 

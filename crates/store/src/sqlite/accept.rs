@@ -378,8 +378,8 @@ fn write_content(
         work.run("DELETE FROM dead_blob WHERE blob = ?1", params![blob])?;
     }
     for one in &sealed.attachments {
-        // Of two that came at once the first stays the one that later mail shares.
-        let sql = "INSERT OR IGNORE INTO attachment VALUES (?1, ?2, ?3)";
+        // Of two that came at once, or one in place of a file that was lost, later mail shares the last.
+        let sql = "INSERT OR REPLACE INTO attachment VALUES (?1, ?2, ?3)";
         work.run(sql, params![int(domain.0), one.key.0, one.blob.0])?;
     }
     Ok(())

@@ -105,7 +105,10 @@ impl Sealing<'_> {
         if let Some(place) = self.attachments.iter().position(|attachment| attachment.key == key) {
             return Ok(Some((place, folded)));
         }
-        let (blob, new) = match (self.known)(&key) {
+        // One that was lost or cut short is written anew: what is acknowledged must be there.
+        let is_there =
+            |blob: &BlobId| open_blob(self.vault, *blob).is_ok_and(|blob| blob.len() == folded.decoded);
+        let (blob, new) = match (self.known)(&key).filter(is_there) {
             Some(blob) => (blob, false),
             None if keeps => (self.write(|writer| writer.push(&kept))?, true),
             None => (self.write_decoded(range, folded)?, true),
