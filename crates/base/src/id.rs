@@ -27,9 +27,18 @@ number_id!(/** A place in an account's change log (RFC 7162 §3.1). Never 0; at 
 
 /// The one id that follows a message from connection to mailbox, in logs, in `Received` and in the queue.
 ///
-/// 128 random bits; printed as 26 lower-case letters and digits, so it can be read aloud and pasted anywhere.
+/// 48 bits of time, so that what is kept by it lies in the order in which it came, and 80 random bits; printed as 26
+/// lower-case letters and digits, so it can be read aloud and pasted anywhere.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceId(pub u128);
+
+impl TraceId {
+    /// An id made at a time, in milliseconds since 1970. Of `random` the lower 80 bits count.
+    pub fn at(milliseconds: i64, random: u128) -> Self {
+        let time = u128::try_from(milliseconds).unwrap_or(0) & ((1 << 48) - 1);
+        TraceId(time << 80 | random & ((1 << 80) - 1))
+    }
+}
 
 const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 

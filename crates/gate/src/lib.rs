@@ -16,7 +16,7 @@ pub use check::{Check, Stage, Unsure};
 pub use evidence::{
     Content, ContentEvidence, Peer, PeerEvidence, Recipient, RecipientEvidence, Sender, SenderEvidence,
 };
-pub use mail::{Delivery, Destination, Folder, LocalTarget, Origin, Screened, Spooled};
+pub use mail::{Came, Delivery, Destination, Folder, LocalTarget, Origin, Screened, Spooled};
 pub use ruling::{Ruling, Rulings};
 pub use verdict::{Finding, Item, Verdict};
 

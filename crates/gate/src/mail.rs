@@ -159,6 +159,22 @@ pub struct Screened {
     deliveries: Vec<Delivery>,
     inside: Option<Origin>,
     story: Vec<String>,
+    came: Came,
+}
+
+/// How a message came to be here, and what was done with it on the way, for its story.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Came {
+    /// Who brought it: a host and how it spoke, a user of this machine; empty where nobody did.
+    pub by: String,
+    /// The account that sent it, if one of ours did.
+    pub account: Option<AccountId>,
+    /// The message that it was made because of, and as what: a notice, a forwarded copy.
+    pub because_of: Option<(TraceId, &'static str)>,
+    /// Accounts whose script chose their places.
+    pub scripted: Vec<AccountId>,
+    /// Deliveries that a script did without.
+    pub discarded: Vec<(AccountId, Option<Address>)>,
 }
 
 impl Screened {
@@ -168,7 +184,26 @@ impl Screened {
         inside: Option<Origin>,
         story: Vec<String>,
     ) -> Self {
-        Screened { mail, deliveries, inside, story }
+        Screened { mail, deliveries, inside, story, came: Came::default() }
+    }
+
+    /// How it came to be here.
+    pub fn came(&self) -> &Came {
+        &self.came
+    }
+
+    /// Says who brought it, and for which account of ours.
+    #[must_use]
+    pub fn brought(mut self, by: String, account: Option<AccountId>) -> Self {
+        (self.came.by, self.came.account) = (by, account);
+        self
+    }
+
+    /// Says that another message is why there is this one, which is `what` of it: `"notice"`, `"copy"`.
+    #[must_use]
+    pub fn because_of(mut self, other: TraceId, what: &'static str) -> Self {
+        self.came.because_of = Some((other, what));
+        self
     }
 
     /// The message.
@@ -208,6 +243,16 @@ impl Screened {
     /// is held stays held.
     #[must_use]
     pub fn filed(mut self, account: AccountId, places: &[(Folder, Flags)]) -> Screened {
+        self.came.scripted.push(account);
+        if places.is_empty() {
+            let without = |delivery: &Delivery| match delivery {
+                Delivery::Mailbox { account: of, recipient, .. } if *of == account => {
+                    Some((account, recipient.clone()))
+                }
+                _ => None,
+            };
+            self.came.discarded.extend(self.deliveries.iter().filter_map(without));
+        }
         let file = |delivery: Delivery| match delivery {
             Delivery::Mailbox { account: of, domain, flags, internal_date, recipient, .. }
                 if of == account =>

@@ -175,7 +175,9 @@ pub fn open(path: &Path, bounds: Bounds, quoting: Quoting) -> Result<Box<dyn Sou
 }
 
 /// What a stranger wrote, fit for a terminal: without controls, and at most so many characters of it.
-fn printable(text: &str, most: usize) -> String {
-    let shown = |c: char| if c.is_control() { '?' } else { c };
+pub fn printable(text: &str, most: usize) -> String {
+    // U+202A to U+202E and U+2066 to U+2069 turn the direction of what follows.
+    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if steers(c) { '?' } else { c };
     text.chars().take(most).map(shown).collect()
 }

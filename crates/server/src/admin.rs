@@ -133,6 +133,9 @@ impl Steward {
             Request::QueueShow { id } => self.show_queued(id),
             Request::QueueChange { which, change } => self.change_queue(which, change),
             Request::QuarantineList => self.list_quarantine(),
+            Request::Trace { wanted, last } => {
+                crate::story::stories(&*server.store, &wanted, last).map(Response::Stories)
+            }
             Request::UndeleteList { address, matching } => self.list_deleted(&address, &matching),
             Request::UndeleteRestore { address, mail, matching } => self.restore(&address, mail, &matching),
             Request::Sieve { address, what } => {
@@ -427,6 +430,7 @@ impl Steward {
             false => mail.into_iter().map(MailId).collect(),
         };
         let count = self.server.store.recover(account.id, &wanted).map_err(|e| e.to_string())?;
+        tracing::info!(account = %account.address, count, "mail was undeleted");
         done(format!("{count} messages are back where they were"))
     }
 }

@@ -78,6 +78,8 @@ pub enum Request {
     QueueChange { which: Which, change: Change },
     /// What is held.
     QuarantineList,
+    /// What happened to a message, or to the latest of an address.
+    Trace { wanted: String, last: usize },
     /// An account's deleted mail that can be had back.
     UndeleteList { address: String, matching: Matching },
     /// Puts it back where it was: these messages, or, where none is named, all that match.
@@ -153,6 +155,8 @@ pub enum Response {
     Quarantine(Vec<QuarantineRow>),
     /// Deleted mail.
     Deleted(Vec<DeletedRow>),
+    /// What happened to messages, the newest first.
+    Stories(Vec<StoryRow>),
     /// Scripts.
     Scripts(Vec<ScriptRow>),
     /// One's text.
@@ -272,6 +276,40 @@ pub struct DeletedRow {
     pub subject: String,
     pub size: u64,
     pub deleted: String,
+}
+
+/// What happened to a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StoryRow {
+    pub trace: String,
+    pub events: Vec<EventRow>,
+    /// What of it waits, in words.
+    pub now: Vec<String>,
+}
+
+/// One thing that happened; the fields are those of [`store::story::Event`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EventRow {
+    /// RFC 3339.
+    pub at: String,
+    pub what: String,
+    pub words: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub said: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mailbox: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub other: Option<String>,
 }
 
 /// A script.

@@ -19,6 +19,7 @@ mod reader;
 mod sendmail;
 mod serve;
 mod server;
+mod story;
 mod transfer;
 mod trial;
 

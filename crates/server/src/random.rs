@@ -1,6 +1,7 @@
 //! Randomness from the operating system.
 
 use base::TraceId;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Octets that nobody can guess.
 pub fn octets<const N: usize>() -> [u8; N] {
@@ -19,5 +20,6 @@ pub fn fraction() -> f64 {
 
 /// A new id for a message or a connection.
 pub fn trace_id() -> TraceId {
-    TraceId(u128::from_be_bytes(octets()))
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    TraceId::at(i64::try_from(now.as_millis()).unwrap_or(i64::MAX), u128::from_be_bytes(octets()))
 }

@@ -198,6 +198,7 @@ pub fn store_settings(config: &Config) -> store::Settings {
         least_free: config.store.least_free,
         keep_deleted: config.store.keep_deleted,
         late_after: config.outbound.late_after,
+        stories: config.store.stories,
         index_text: config.store.index_text,
         limits: config.limits.clone(),
     }

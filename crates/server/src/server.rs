@@ -184,6 +184,7 @@ pub fn new_store(folder: &std::path::Path) -> Arc<dyn Store> {
         least_free: 0,
         keep_deleted: std::time::Duration::ZERO,
         late_after: std::time::Duration::from_secs(3600),
+        stories: store::story::Keep::default(),
         index_text: false,
         limits: base::Limits::default(),
     };

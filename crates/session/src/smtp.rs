@@ -21,7 +21,7 @@ mod content;
 mod login;
 
 use crate::sasl::{ChannelBinding, ScramKeys};
-use base::{AccountId, Domain, Limits, Reply, Timestamp};
+use base::{AccountId, Domain, Limits, Reply, ReversePath, Timestamp};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -209,6 +209,15 @@ pub enum Answer {
     Keys(ScramKeys),
 }
 
+/// Mail that the session refused by itself: nobody was asked, or not to the end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// What the peer was told.
+    pub reply: Reply,
+    /// The reverse-path, where MAIL was refused; a transaction that was under way is known to the driver.
+    pub from: Option<ReversePath>,
+}
+
 /// An SMTP session. See the module for how it is driven.
 pub struct Session {
     config: Arc<Config>,
@@ -233,6 +242,8 @@ pub struct Session {
     question: Option<Question>,
     /// Whether [`Action::Abandon`] is due.
     abandoned: bool,
+    /// Mail that was refused without a question.
+    refusal: Option<Refusal>,
 
     now: Instant,
     /// When what we wait for began.
@@ -386,6 +397,7 @@ impl Session {
             output: Vec::new(),
             question: None,
             abandoned: false,
+            refusal: None,
             now,
             since: now,
             content_deadline: None,
@@ -453,6 +465,11 @@ impl Session {
         }
         let silent = self.since + limits.command_wait;
         self.content_deadline.map_or(silent, |end| end.min(silent))
+    }
+
+    /// The mail that was refused last without a question, told once.
+    pub fn refusal(&mut self) -> Option<Refusal> {
+        self.refusal.take()
     }
 
     /// Who logged in.
@@ -682,6 +699,14 @@ impl Session {
     fn abandon(&mut self) {
         self.content_deadline = None;
         self.abandoned |= self.dialogue.transaction.take().is_some();
+    }
+
+    /// Gives up what cannot be taken.
+    fn abandon_because(&mut self, reply: &Reply) {
+        if self.dialogue.transaction.is_some() {
+            self.refusal = Some(Refusal { reply: reply.clone(), from: None });
+        }
+        self.abandon();
     }
 
     fn start_content_clock(&mut self) {

@@ -30,6 +30,7 @@ fn main() -> Outcome<()> {
         least_free: 0,
         keep_deleted: Duration::from_secs(3600),
         late_after: Duration::from_secs(3600),
+        stories: store::story::Keep::default(),
         index_text: true,
         limits: Limits::default(),
     };

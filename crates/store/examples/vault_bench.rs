@@ -41,6 +41,7 @@ fn open(folder: &Path) -> Outcome<Vault> {
         least_free: 0,
         keep_deleted: Duration::ZERO,
         late_after: Duration::ZERO,
+        stories: store::story::Keep::default(),
         index_text: false,
         limits: Limits::default(),
     };

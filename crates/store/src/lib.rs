@@ -10,6 +10,7 @@ pub mod queue;
 pub mod rollback;
 pub mod scripts;
 pub mod sqlite;
+pub mod story;
 pub mod vault;
 
 pub use directory::{Account, AccountState, Alias, Directory, DirectoryError, DomainEntry, Found};
@@ -146,6 +147,8 @@ pub trait Store: Send + Sync {
 
     // ---- Queue and quarantine
 
+    /// What happened to each message.
+    fn stories(&self) -> &dyn story::Stories;
     /// What waits to be sent to other servers.
     fn queue(&self) -> &dyn Queue;
     /// Quarantine entries, oldest first, after `after`, at most `most`.
@@ -309,6 +312,8 @@ pub struct Settings {
     pub keep_deleted: std::time::Duration,
     /// How long a queue entry waits before its sender is told that it is late.
     pub late_after: std::time::Duration,
+    /// How much is kept of what happened to messages.
+    pub stories: story::Keep,
     /// Whether message text is indexed for SEARCH.
     pub index_text: bool,
     /// Named bounds.

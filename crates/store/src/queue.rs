@@ -10,6 +10,7 @@
 //! An entry is one message for one recipient. Nothing is written when a try begins: after a crash whatever was not
 //! settled is tried again, and only a recipient whose server's reply was lost gets a message twice (RFC 1047).
 
+use crate::story::Event;
 use crate::{Done, Placed, StoreError};
 use base::{AccountId, Address, DomainId, MailId, ReversePath, Timestamp, TraceId};
 use gate::Screened;
@@ -108,6 +109,8 @@ pub struct Settled {
     pub id: u64,
     /// What.
     pub fate: Fate,
+    /// What is told of it.
+    pub events: Vec<Event>,
 }
 
 /// An entry's fate.

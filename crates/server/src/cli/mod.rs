@@ -54,6 +54,9 @@ pub enum Command {
     /// Mail that is held
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// What happened to a message, from connection to mailbox or to the next server's answer
+    #[command(after_help = TRACE_EXAMPLES)]
+    Trace(Trace),
     /// Sieve scripts that file users' mail
     #[command(subcommand, after_help = sieve::EXAMPLES)]
     Sieve(sieve::Sieve),
@@ -124,6 +127,14 @@ const QUEUE_EXAMPLES: &str = "Examples:
   mailward queue holds
   mailward queue drop 4711 4712";
 
+const TRACE_EXAMPLES: &str = "Examples:
+  mailward trace 01kbx0g3tq8m6v1n5w9r2c7e4d     the id is in the log, in Received, and in our reply to the sender
+  mailward trace anna@example.org               the latest messages from or to this address
+  mailward trace anna@example.org --last 50 --json
+
+Stories are kept for store.keep_traces (30 days), whatever becomes of the log. They hold addresses and what servers
+said, and no word of a message. This works without a running server, too.";
+
 const UNDELETE_EXAMPLES: &str = "Examples:
   mailward undelete list anna@example.org
   mailward undelete restore anna@example.org 4711 4712
@@ -189,6 +200,20 @@ pub struct Listing {
     /// One JSON object a line, for programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to tell.
+#[derive(Args, Debug, Clone)]
+pub struct Trace {
+    /// A message's id, or a mail address
+    #[arg(value_name = "ID|ADDRESS")]
+    pub wanted: String,
+    /// How many of an address's messages
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=crate::story::MOST_STORIES as u64))]
+    pub last: u64,
+    /// How it is shown.
+    #[command(flatten)]
+    pub listing: Listing,
 }
 
 /// Where a password comes from.

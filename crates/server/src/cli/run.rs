@@ -1,9 +1,10 @@
 //! Does what the command line says.
 
-use super::table::table;
+use super::table::{shown, table};
 use super::*;
 use crate::config::{self, Certificates, ConfigError, Size, Style, Written};
 use crate::control::{self, Password, Request, Response};
+use crate::transfer::link::Office;
 use crate::{serve, trial};
 use base::Secret;
 use clap::CommandFactory;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Queue(Queue::List(listing)) => list_queue(&files, listing.json),
         Command::Queue(command) => queue(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Quarantine(Quarantine::List(listing)) => ask(&files, &Request::QuarantineList, listing.json),
+        Command::Trace(command) => trace(&files, command),
         Command::Sieve(command) => super::sieve::obey(&files, command),
         Command::Import(command) => return keep::code(keep::import(&files, &command)),
         Command::Export(command) => return keep::code(keep::export(&files, &command)),
@@ -201,6 +203,16 @@ fn answer(files: &[PathBuf], request: &Request) -> Result<Response, String> {
     }
 }
 
+/// Tells stories, from the running server or, where none runs, from the store.
+fn trace(files: &[PathBuf], command: Trace) -> Result<(), String> {
+    let config = keep::config(files)?;
+    let last = usize::try_from(command.last).unwrap_or(usize::MAX);
+    match Office::find(&config)?.ask(&Request::Trace { wanted: command.wanted, last })? {
+        Response::Failed(why) => Err(why),
+        told => print(render(&told, command.listing.json).as_bytes()),
+    }
+}
+
 /// Lists the queue a page at a time: neither side holds all of it. Each page has a heading.
 fn list_queue(files: &[PathBuf], json: bool) -> Result<(), String> {
     let mut after = 0;
@@ -280,6 +292,8 @@ fn render(response: &Response, json: bool) -> String {
                 r.trace.clone(),
             ]
         }),
+        Response::Stories(rows) if json => list(rows, true, &[], |_| Vec::new()),
+        Response::Stories(rows) => rows.iter().map(story).collect::<Vec<_>>().join("\n"),
         Response::Script(text) => text.clone(),
         Response::Scripts(rows) => list(rows, json, &["SCRIPT", "ACTIVE"], |r| {
             vec![r.name.clone(), if r.active { "yes" } else { "no" }.into()]
@@ -313,6 +327,13 @@ fn queued(row: &control::QueueRow) -> String {
     ];
     let known = lines.into_iter().filter(|(_, value)| !value.is_empty());
     known.map(|(name, value)| format!("{name:<9} {value}\n")).collect()
+}
+
+/// A story: a line an event.
+fn story(row: &control::StoryRow) -> String {
+    let events = row.events.iter().map(|event| format!("  {}  {}\n", event.at, shown(&event.words)));
+    let now = row.now.iter().map(|words| format!("  {}\n", shown(words)));
+    std::iter::once(format!("{}\n", row.trace)).chain(events).chain(now).collect()
 }
 
 pub(super) fn list<T: Serialize>(

@@ -6,7 +6,7 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
         return "none\n".into();
     }
     let shown: Vec<Vec<String>> = std::iter::once(heading.iter().map(|h| (*h).to_owned()).collect())
-        .chain(rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()))
+        .chain(rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()))
         .collect();
     let width = |column: usize| {
         shown.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
@@ -25,6 +25,6 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// What strangers wrote must not steer the terminal.
-fn printable(cell: &str) -> String {
-    cell.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+pub fn shown(text: &str) -> String {
+    moving::printable(text, usize::MAX)
 }

@@ -149,6 +149,8 @@ pub struct Store {
     pub keep_deleted: Duration,
     /// Free octets below which no mail is taken.
     pub least_free: u64,
+    /// How much is kept of what happened to messages.
+    pub stories: store::story::Keep,
     /// Whether there is a text index.
     pub index_text: bool,
     /// A new account's quota in octets.
@@ -303,6 +305,7 @@ impl Written {
             store: Store {
                 keep_deleted: raw.store.keep_deleted.0,
                 least_free: raw.store.least_free.0,
+                stories: store::story::Keep { time: raw.store.keep_traces.0, events: raw.store.trace_events },
                 index_text: raw.store.index_text,
                 quota: above_zero(raw.store.quota.0),
                 quota_messages: above_zero(raw.store.quota_messages),

@@ -225,6 +225,10 @@ section! {
         keep_deleted: Span = span(14 * 86_400),
         /// Free disk space below which no more mail is taken.
         least_free: Size = Size(512 << 20),
+        /// How long it is kept what happened to a message: for `mailward trace`.
+        keep_traces: Span = span(30 * 86_400),
+        /// Events that are kept at most, of all messages together; of refused mail a quarter as many besides.
+        trace_events: u64 = 1_000_000,
         /// Keep an index of words, so that SEARCH is quick.
         index_text: bool = true,
         /// What a new account may keep; 0 is no limit.

@@ -8,13 +8,14 @@ pub mod transaction;
 use crate::driver::{self, HANDSHAKE, Waited, Waiter};
 use crate::login::{Failure, Login, Visitor};
 use crate::server::Server;
-use base::{Address, BoxFuture, Reply};
+use base::{Address, BoxFuture, Reply, ReversePath};
 use gate::{Origin, Peer, PeerEvidence, Ruling, SenderEvidence, Stage};
 use net::Connection;
-use session::smtp::{Action, Answer, Config, Identity, Input, Question, Sender, Service, Session};
+use session::smtp::{Action, Answer, Config, Identity, Input, Question, Refusal, Sender, Service, Session};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
+use store::story::{Event, What};
 use tracing::{Instrument, debug, info, info_span};
 use transaction::{By, Transaction};
 use wire::smtp::Rcpt;
@@ -85,7 +86,12 @@ impl Inbound {
                         transaction.push(octets);
                     }
                 }
-                Action::Abandon => self.transaction = None,
+                Action::Abandon => {
+                    let given_up = self.transaction.take();
+                    if let Some((transaction, refusal)) = given_up.zip(session.refusal()) {
+                        transaction.refused(&self.server, &self.peer, &refusal.reply);
+                    }
+                }
                 Action::Ask(question) => {
                     let answer = self.answer(question).await;
                     session.feed(Instant::now(), Input::Answer(answer));
@@ -100,7 +106,18 @@ impl Inbound {
                 Action::Close => return Ok(false),
             }
         }
+        if let Some(Refusal { reply, from: Some(from) }) = session.refusal() {
+            self.refuse_sender(&from, &self.peer.ip.to_string(), &reply, "");
+        }
         Ok(true)
+    }
+
+    /// Says in log and story that mail from somebody is not taken.
+    fn refuse_sender(&self, from: &ReversePath, who: &str, reply: &Reply, why: &str) {
+        let trace = crate::random::trace_id();
+        info!(%trace, %from, %reply, why, "sender refused");
+        let event = Event::new(trace, What::Refused).by(who).said(reply);
+        self.server.store.stories().refused(self.peer.ip, Event { from: from.to_string(), ..event });
     }
 
     /// Boxed: answers need room that an idle connection should not hold.
@@ -164,7 +181,8 @@ impl Inbound {
         let answer = answer_of(&ruling);
         match ruling.turns_away() {
             Some(reply) => {
-                info!(from = %sender.mail.reverse_path, %reply, why = ruling.trace(), "sender refused")
+                let who = transaction::peer_words(&sender, self.peer.ip);
+                self.refuse_sender(&sender.mail.reverse_path, &who, reply, &ruling.trace());
             }
             None => self.transaction = Some(Transaction::new(sender, ruling)),
         }

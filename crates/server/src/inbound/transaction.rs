@@ -10,8 +10,10 @@ use gate::{
 };
 use session::smtp::Sender;
 use std::io;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use store::story::{Event, What};
 use store::{Account, Placed, StoreError};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -127,6 +129,7 @@ impl Transaction {
         let ruling = server.gatehouse.recipient(&evidence).await;
         if let Some(reply) = ruling.turns_away() {
             info!(trace = %self.trace, to = %address, %reply, why = ruling.trace(), "recipient refused");
+            self.tell_refusal(server, peer, Event::new(self.trace, What::Refused).to(&address).said(reply));
             return Err(NotTaken { reply: reply.clone(), address: Some(address) });
         }
         self.add(&address, terms, &destination, by, ruling);
@@ -209,7 +212,9 @@ impl Transaction {
                 Ok(mail) => mail,
                 Err(error) => {
                     warn!(trace = %self.trace, ?error, "spool failed");
-                    return store_reply(&error);
+                    let reply = store_reply(&error);
+                    self.tell_refusal(server, peer, Event::new(self.trace, What::Refused).said(&reply));
+                    return reply;
                 }
             };
         let evidence = ContentEvidence { peer: Some(peer), origin: peer.origin, account: owns, mail: &mail };
@@ -218,6 +223,8 @@ impl Transaction {
         let trace = self.trace;
         let from = self.sender.mail.reverse_path.to_string();
         let size = mail.octets.len();
+        let (by, account) = (self.brought_by(peer), self.sender.identity.as_ref().map(|who| who.account));
+        let refused = Event { from: from.clone(), account, ..Event::new(trace, What::Refused).by(&by) };
         let rulings = Rulings {
             peer: peer_ruling,
             sender: self.ruling,
@@ -228,12 +235,13 @@ impl Transaction {
             Ok(screened) => screened,
             Err(reply) => {
                 info!(%trace, from, size, %reply, why, "message refused");
+                server.store.stories().refused(peer.ip, refused.said(&reply));
                 return reply;
             }
         };
         let story = screened.story().join("; ");
         leave_out_junk(&mut self.confirmed, &screened);
-        let screened = server.filing.file(screened).await;
+        let screened = server.filing.file(screened.brought(by, account)).await;
         match commit_for_all(server, screened, &self.confirmed).await {
             Ok(placed) => {
                 let places: Vec<String> =
@@ -243,8 +251,31 @@ impl Transaction {
             }
             Err(error) => {
                 warn!(%trace, from, size, ?error, "message not stored");
-                store_reply(&error)
+                let reply = store_reply(&error);
+                server.store.stories().refused(peer.ip, refused.said(&reply));
+                reply
             }
+        }
+    }
+
+    /// Says in log and story why the message is not taken.
+    pub fn refused(&self, server: &Server, peer: &PeerEvidence, reply: &Reply) {
+        let from = &self.sender.mail.reverse_path;
+        info!(trace = %self.trace, %from, %reply, why = "", "message refused");
+        self.tell_refusal(server, peer, Event::new(self.trace, What::Refused).said(reply));
+    }
+
+    fn tell_refusal(&self, server: &Server, peer: &PeerEvidence, event: Event) {
+        let from = self.sender.mail.reverse_path.to_string();
+        let account = self.sender.identity.as_ref().map(|who| who.account);
+        let event = Event { from, account, ..event }.by(self.brought_by(peer));
+        server.store.stories().refused(peer.ip, event);
+    }
+
+    fn brought_by(&self, peer: &PeerEvidence) -> String {
+        match self.uid {
+            Some(uid) => format!("user {uid} of this machine"),
+            None => peer_words(&self.sender, peer.ip),
         }
     }
 
@@ -393,6 +424,11 @@ async fn commit(
 
 fn may_need_files(tree: &mime::Tree) -> bool {
     tree.parts().iter().any(|part| part.encoding == mime::Encoding::Base64 && part.size() >= FILE_FROM)
+}
+
+/// Who a peer is, and how it speaks.
+pub fn peer_words(sender: &Sender, ip: IpAddr) -> String {
+    format!("{} [{ip}] by {}", sender.client, sender.protocol())
 }
 
 /// What a peer is told when the store can't.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Queued;
 use store::queue::{self, Settled};
+use store::story::{Event, What};
 use tokio::sync::Notify;
 use tracing::{debug, info, warn};
 use wire::dsn::Action;
@@ -340,34 +341,42 @@ impl Carrier<'_> {
             last_attempt: Some(now),
         };
         for (entry, fate) in group.iter().zip(fates) {
-            let fate = match fate {
+            let event = |what, reply: &Reply| {
+                Event::new(entry.trace, what).to(&entry.recipient).by(words).said(reply)
+            };
+            let (fate, event) = match fate {
                 Fate::Delivered(reply) => {
                     info!(trace = %entry.trace, to = %entry.recipient, server = words, %reply, "sent");
                     if server.is_some_and(|server| entry.terms.wants_relay(server.dsn, server.deliver_by)) {
+                        let event = event(What::Sent, &reply);
                         let report = report(entry, Action::Relayed, reply, name);
                         let (fate, otherwise) = (queue::Fate::Gone, queue::Fate::Gone);
-                        told.push(Told { entry: entry.clone(), fate, otherwise, report });
+                        told.push(Told { entry: entry.clone(), fate, otherwise, report, event });
                         continue;
                     }
-                    queue::Fate::Gone
+                    (queue::Fate::Gone, event(What::Sent, &reply))
                 }
                 Fate::Refused(trouble) => {
                     info!(trace = %entry.trace, to = %entry.recipient, server = words, reply = %trouble.reply, "refused for good");
                     // What we found out ourselves is not to be put into the other server's mouth.
                     let said = name.filter(|_| trouble.why == Why::Reply);
                     let otherwise = later(entry, now, spread, &trouble.reply);
+                    let event = event(What::Failed, &trouble.reply);
                     let report = report(entry, Action::Failed, trouble.reply, said);
-                    told.push(Told { entry: entry.clone(), fate: queue::Fate::Gone, otherwise, report });
+                    let fate = queue::Fate::Gone;
+                    told.push(Told { entry: entry.clone(), fate, otherwise, report, event });
                     continue;
                 }
                 Fate::Deferred(trouble) | Fate::Unknown(trouble) => {
                     info!(trace = %entry.trace, to = %entry.recipient, server = words, reply = %trouble.reply, tries = entry.tries + 1, "put off");
-                    later(entry, now, spread, &trouble.reply)
+                    let number = u64::from(entry.tries) + 1;
+                    let event = Event { number, ..event(What::PutOff, &trouble.reply) };
+                    (later(entry, now, spread, &trouble.reply), event)
                 }
                 // The next reading finds it again.
                 Fate::NotTried => continue,
             };
-            settled.push(Settled { id: entry.id, fate });
+            settled.push(Settled { id: entry.id, fate, events: vec![event] });
         }
         self.outbound.settle(settled, told).await;
         self.outbound.give_back(self.destination, group);

@@ -28,6 +28,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::queue::{self, Change, Settled};
+use store::story::{Event, What};
 use store::{Queued, Store};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::{error, info, warn};
@@ -85,6 +86,8 @@ struct Told {
     /// Where that could not be done.
     otherwise: queue::Fate,
     report: Report,
+    /// What its story tells of it.
+    event: Event,
 }
 
 impl Outbound {
@@ -305,7 +308,11 @@ impl Outbound {
             // Nothing is given up untried: mail may be old because it was held, or because this server was down.
             let was_tried = fault.is_some() || entry.tried.is_some_and(|tried| tried >= self.clock.start());
             if expired && !was_tried && entry.terms.by.is_none_or(|by| !by.or_return) {
-                untried.push(Settled { id: entry.id, fate: queue::Fate::Told(later(now)) });
+                untried.push(Settled {
+                    id: entry.id,
+                    fate: queue::Fate::Told(later(now)),
+                    events: Vec::new(),
+                });
                 continue;
             }
             let why = fault.unwrap_or_else(|| entry.last.clone());
@@ -317,12 +324,14 @@ impl Outbound {
             };
             info!(trace = %entry.trace, to = %entry.recipient, expired, %reply, "late");
             let action = if expired { Action::Failed } else { Action::Delayed(until) };
+            let what = if expired { What::Expired } else { What::Late };
+            let event = Event::new(entry.trace, what).to(&entry.recipient).said(&reply);
             // One that can't be told must not be in the way of the others.
             let otherwise = queue::Fate::Told(later(now));
             let (recipient, terms, last_attempt) =
                 (entry.recipient.clone(), entry.terms.clone(), entry.tried);
             let report = Report { recipient, terms, action, reply, server: None, last_attempt };
-            told.push(Told { entry, fate, otherwise, report });
+            told.push(Told { entry, fate, otherwise, report, event });
         }
         let may_be_more = may_be_more && !(told.is_empty() && untried.is_empty());
         self.settle(untried, told).await;
@@ -358,7 +367,11 @@ impl Outbound {
         let mut untold = Vec::new();
         for of_one in told.chunk_by(|one, other| one.entry.mail == other.entry.mail) {
             if of_one.len() == told.len() || !self.tell(of_one).await {
-                let otherwise = |one: &Told| Settled { id: one.entry.id, fate: one.otherwise.clone() };
+                let otherwise = |one: &Told| Settled {
+                    id: one.entry.id,
+                    fate: one.otherwise.clone(),
+                    events: Vec::new(),
+                };
                 untold.extend(of_one.iter().map(otherwise));
             }
         }
@@ -381,7 +394,12 @@ impl Outbound {
 
     /// Commits fates and notices together. False where it could not be done.
     async fn tell(&self, told: &[Told]) -> bool {
-        let settled = told.iter().map(|one| Settled { id: one.entry.id, fate: one.fate.clone() }).collect();
+        let settled = |one: &Told| Settled {
+            id: one.entry.id,
+            fate: one.fate.clone(),
+            events: vec![one.event.clone()],
+        };
+        let settled = told.iter().map(settled).collect();
         let outcome = match self.notices(told.to_vec()).await {
             Ok(notices) => self.commit(settled, notices).await,
             Err(error) => Err(error),

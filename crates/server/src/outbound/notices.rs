@@ -224,7 +224,8 @@ impl Maker {
         };
         info!(trace = %subject.trace, %to, notice = %trace, action = first.action.word(), "sender told");
         let sealed = self.gatehouse.judge_inside(Origin::Internal, mail, delivery);
-        sealed.map(Some).map_err(|reply| StoreError::Failed(format!("the gate refuses a notice: {reply}")))
+        let made = sealed.map(|notice| Some(notice.because_of(subject.trace, first.action.word())));
+        made.map_err(|reply| StoreError::Failed(format!("the gate refuses a notice: {reply}")))
     }
 
     /// Where the notice goes: to the sender's mailbox, or on its way to it. Where the sender is gone it is for the

@@ -165,6 +165,7 @@ impl Desk {
             Err(reply) => return Ok(reply),
         };
         if let Err(reply) = self.content(&mut transaction, size, stream).await? {
+            transaction.refused(&self.server, &peer, &reply);
             return Ok(reply);
         }
         let owns = |address: &Address| user.owns(address);

@@ -35,13 +35,16 @@ impl Office {
     pub fn account(&self, address: &str, doubles: Doubles) -> Result<Link, String> {
         let mut stream = self.connect()?;
         let request = Request::Transfer { address: address.to_owned(), doubles };
-        match control::exchange(&mut stream, &request)
-            .map_err(|e| NoAnswer::Broken(e.to_string()).to_string())?
-        {
+        match exchange(&mut stream, &request)? {
             Response::Done(_) => Link::new(stream),
             Response::Failed(why) => Err(why),
             _ => Err("the server answered something else".into()),
         }
+    }
+
+    /// Asks something else.
+    pub fn ask(&self, request: &Request) -> Result<Response, String> {
+        exchange(&mut self.connect()?, request)
     }
 
     fn connect(&self) -> Result<UnixStream, String> {
@@ -52,6 +55,10 @@ impl Office {
             Office::Closed(quiet) => quiet.connect(),
         }
     }
+}
+
+fn exchange(stream: &mut UnixStream, request: &Request) -> Result<Response, String> {
+    control::exchange(stream, request).map_err(|e| NoAnswer::Broken(e.to_string()).to_string())
 }
 
 /// What we make here must stay readable to the server's own user.

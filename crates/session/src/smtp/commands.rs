@@ -20,7 +20,12 @@ impl Session {
         }
         match self.judge(&command) {
             Ok(()) => self.act(command),
-            Err(reply) => self.refuse(&reply),
+            Err(reply) => {
+                if let Command::Mail(mail) = command {
+                    self.refusal = Some(Refusal { reply: reply.clone(), from: Some(mail.reverse_path) });
+                }
+                self.refuse(&reply);
+            }
         }
     }
 

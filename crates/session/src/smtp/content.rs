@@ -34,8 +34,9 @@ impl Session {
         if let Some(fault) = fault
             && octets > self.config.limits.message_octets.saturating_mul(2)
         {
-            self.abandon();
-            self.give_up(fault_reply(fault));
+            let reply = fault_reply(fault);
+            self.abandon_because(&reply);
+            self.give_up(reply);
             return Step::Again;
         }
         match (over, needs_more, piece) {
@@ -52,13 +53,14 @@ impl Session {
         match fault {
             None => self.ask(Asked::End, Question::End),
             Some(fault) => {
-                self.abandon();
+                let reply = fault_reply(fault);
+                self.abandon_because(&reply);
                 self.wait_for(State::Commands);
                 match fault {
                     // The peer's idea of where its message ended may be another one; what it sends next may have
                     // been meant as content. So nothing more is read.
-                    Fault::BareCrLf => self.give_up(fault_reply(fault)),
-                    _ => self.refuse(&fault_reply(fault)),
+                    Fault::BareCrLf => self.give_up(reply),
+                    _ => self.refuse(&reply),
                 }
             }
         }
@@ -174,7 +176,7 @@ impl Session {
     fn chunk_refused(&mut self, last: bool, reply: &Reply) {
         match &mut self.dialogue.transaction {
             Some(transaction) if !last => transaction.refused = Some(reply.clone()),
-            _ => self.abandon(),
+            _ => self.abandon_because(reply),
         }
         self.refuse(reply);
     }

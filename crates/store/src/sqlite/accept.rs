@@ -4,14 +4,16 @@ use super::fault::Fault;
 use super::quarantine;
 use super::rows::{self, NewRow, Tally};
 use super::schema::{NOBODY, inbox, int, own_mailbox};
+use super::story;
 use super::summary;
 use super::thread;
 use super::writer::Work;
 use super::{Parts, Sqlite};
+use crate::story::{Event, What};
 use crate::vault::{BlobId, Body, SealedMessage, Vault};
 use crate::{Done, Place, Placed, StoreError};
 use base::mailbox::Appended;
-use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, Uid};
+use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, TraceId, Uid};
 use gate::{Delivery, Folder, Origin, Screened, Spooled};
 use rusqlite::params;
 use wire::smtp::Terms;
@@ -131,6 +133,10 @@ struct Prepared {
     keyword_limit: usize,
     /// Seconds after which a queue entry is late.
     late_after: i64,
+    /// What is told of how it came.
+    arrival: Vec<Event>,
+    /// Accounts whose script chose their places.
+    scripted: Vec<AccountId>,
     /// A notice of ours gets into a mailbox that is over its quota: nobody would be told that it could not.
     even_when_full: bool,
 }
@@ -167,6 +173,8 @@ fn prepare(parts: &Parts, screened: &Screened) -> Result<Prepared, StoreError> {
         saved: Timestamp::now().0,
         keyword_limit: parts.settings.limits.keywords,
         late_after: int(parts.settings.late_after.as_secs()),
+        arrival: story::arrival(screened),
+        scripted: screened.came().scripted.clone(),
         even_when_full: screened.inside() == Some(Origin::Internal),
         mail,
     })
@@ -207,6 +215,7 @@ impl Prepared {
     fn place(&self, work: &mut Work<'_>) -> Result<Placed, Fault> {
         let mut contents = Vec::new();
         let mut places = Vec::with_capacity(self.deliveries.len());
+        story::write_all(work, &self.arrival)?;
         for delivery in &self.deliveries {
             let mail = self.content(work, delivery, &mut contents)?;
             places.push(match delivery {
@@ -221,9 +230,34 @@ impl Prepared {
                     self.put_in_quarantine(work, instead_of, reason, mail.0)?
                 }
             });
+            if let Some(place) = places.last() {
+                story::write(work, &self.event(work, delivery, place)?)?;
+            }
         }
         let first = contents.first().map_or(0, |(_, mail)| mail.0);
         Ok(Placed { mail: MailId(first as u64), places })
+    }
+
+    /// What is told of a delivery.
+    fn event(&self, work: &Work<'_>, delivery: &Delivery, place: &Place) -> Result<Event, Fault> {
+        let new = |what| Event::new(self.mail.trace, what).to(story::recipient(delivery));
+        Ok(match place {
+            Place::Mailbox { account, appended, mailbox } => Event {
+                account: Some(*account),
+                mailbox: Some(*mailbox),
+                number: appended.uids.first().map_or(0, |uid| uid.0.into()),
+                ..new(What::Filed).by(if self.scripted.contains(account) { "script" } else { "" })
+            },
+            Place::Queue(id) => {
+                let sql = "SELECT coalesce(held, '') FROM queue WHERE id = ?1";
+                let held: Option<String> = work.first(sql, [int(*id)], |row| row.get(0))?;
+                Event { number: *id, ..new(What::Queued).said(held.unwrap_or_default()) }
+            }
+            Place::Quarantine(id) => {
+                let reason = if let Delivery::Quarantine { reason, .. } = delivery { reason } else { "" };
+                Event { number: *id, ..new(What::Quarantined).said(reason) }
+            }
+        })
     }
 
     /// The content that the delivery shares with those before it of the same owner; writes it for the first.
@@ -242,7 +276,7 @@ impl Prepared {
         let (_, sealed) = sealed.ok_or_else(|| Fault::broken("a delivery without a sealed message"))?;
         let mail = rows::next_mail(work, account)?;
         let layout = self.vault.seal_layout(MailId(mail as u64), sealed)?;
-        write_content(work, mail, self.size, domain, sealed, &layout)?;
+        write_content(work, mail, (self.size, self.mail.trace), domain, sealed, &layout)?;
         let summary = self.vault.seal_row(&summary::context(mail), &self.summary)?;
         work.run("INSERT INTO summary VALUES (?1, ?2)", params![mail, summary])?;
         if account != NOBODY {
@@ -355,7 +389,7 @@ type Contents = Vec<((AccountId, DomainId), Content)>;
 fn write_content(
     work: &Work<'_>,
     mail: i64,
-    size: i64,
+    (size, trace): (i64, TraceId),
     domain: DomainId,
     sealed: &SealedMessage,
     layout: &[u8],
@@ -364,8 +398,8 @@ fn write_content(
         Body::Inline(octets) => (Some(octets), None),
         Body::File(blob) => (None, Some(blob.0)),
     };
-    let sql = "INSERT INTO content (mail, size, blob, layout, body) VALUES (?1, ?2, ?3, ?4, ?5)";
-    work.run(sql, params![mail, size, file, layout, body])?;
+    let sql = "INSERT INTO content (mail, size, blob, layout, body, trace) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    work.run(sql, params![mail, size, file, layout, body, trace.0.to_be_bytes()])?;
     for one in sealed.attachments.iter().filter(|one| !one.new) {
         // A file that was known when the message was sealed may be gone by now: then it is sealed again.
         let sql = "SELECT 1 FROM blob_use WHERE blob = ?1 UNION ALL SELECT 1 FROM dead_blob WHERE blob = ?1";

@@ -8,9 +8,11 @@ use super::fault::Fault;
 use super::rows::{self, NewRow, Tally};
 use super::scan::flags_of;
 use super::schema::{inbox, int, own_mail, own_mailbox, range};
+use super::story;
 use super::summary;
 use super::writer::{Work, first};
 use crate::Recoverable;
+use crate::story::What;
 use base::mailbox::{Changed, Copied, FlagEdit, MailError, Stored};
 use base::{AccountId, Flag, Flags, MailId, MailboxId, MailboxName, ModSeq, Timestamp, Uid, UidValidity};
 use rusqlite::{Connection, params};
@@ -292,6 +294,8 @@ fn remove(
         }
         take_out(work, mailbox, &row, &mut tally)?;
         rows::let_go(work, row.mail, now)?;
+        let what = if how == Removal::Recoverable { What::Removed } else { What::Erased };
+        story::note(work, row.mail, what, (of, mailbox, row.uid))?;
         gone.push(*uid);
     }
     if !gone.is_empty() {
@@ -362,7 +366,12 @@ pub(super) fn move_rows(
         rows::bury(work, from, modseq, &gone, Timestamp::now().0)?;
         rows::count(work, from, modseq, &tally)?;
     }
-    put_in(work, of, to, sources, limit, false)
+    let moved: Vec<i64> = sources.iter().map(|row| row.mail).collect();
+    let copied = put_in(work, of, to, sources, limit, false)?;
+    for (mail, (_, uid)) in moved.iter().zip(&copied.uids) {
+        story::note(work, *mail, What::Moved, (of, to, uid.0))?;
+    }
+    Ok(copied)
 }
 
 /// Puts messages into a mailbox with their flags and dates; `charged` to the account if they are copies.
@@ -423,7 +432,10 @@ fn restore(work: &mut Work<'_>, of: AccountId, mail: i64, limit: usize) -> Resul
     let count = kept.len();
     for (mailbox, name, held) in kept {
         let home = home(work, of, mailbox, &name)?;
-        put_in(work, of, home, vec![held], limit, true)?;
+        let copied = put_in(work, of, home, vec![held], limit, true)?;
+        for (_, uid) in copied.uids {
+            story::note(work, mail, What::Restored, (of, home, uid.0))?;
+        }
     }
     work.run("DELETE FROM removed WHERE mail = ?1", [mail])?;
     Ok(count)

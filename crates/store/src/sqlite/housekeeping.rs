@@ -6,7 +6,7 @@
 use super::fault::Fault;
 use super::schema::owner;
 use super::writer::{Work, first};
-use super::{Parts, rows};
+use super::{Parts, rows, story};
 use crate::vault::BlobId;
 use crate::{Settings, StoreError};
 use base::Timestamp;
@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_secs(60);
 /// How often files without a row and old tombstones are looked for.
 const SWEEP: Duration = Duration::from_secs(6 * 3600);
+/// How often stories are shortened.
+const FORGET: Duration = Duration::from_secs(3600);
 /// Mails, tombstones or blobs in one piece of work.
 const PIECE: i64 = 200;
 /// Tombstones of one mailbox that are kept at most.
@@ -79,7 +81,7 @@ pub(super) fn start(parts: &Arc<Parts>, bell: &Arc<Bell>) -> Result<JoinHandle<(
 }
 
 fn keep_house(parts: &Parts, bell: &Bell) {
-    let mut swept: Option<Instant> = None;
+    let (mut swept, mut forgot): (Option<Instant>, Option<Instant>) = (None, None);
     let mut closed = bell.closed.lock();
     loop {
         bell.rung.wait_for(&mut closed, EVERY);
@@ -95,6 +97,10 @@ fn keep_house(parts: &Parts, bell: &Bell) {
                 swept = Some(Instant::now());
                 outcome = outcome.and(prune(parts, before(graces.tombstones))).and(sweep(parts));
             }
+            if forgot.is_none_or(|when| when.elapsed() >= FORGET) {
+                forgot = Some(Instant::now());
+                outcome = outcome.and(story::prune(parts, parts.settings.stories));
+            }
             outcome.and(give_back(parts))
         });
         if let Err(fault) = outcome {
@@ -107,6 +113,7 @@ fn keep_house(parts: &Parts, bell: &Bell) {
 pub(super) fn run(parts: &Parts, graces: &Graces) -> Result<(), Fault> {
     clear(parts, graces)?;
     prune(parts, before(graces.tombstones))?;
+    story::prune(parts, parts.settings.stories)?;
     give_back(parts)
 }
 
@@ -117,6 +124,7 @@ fn before(grace: Duration) -> i64 {
 
 /// Clears away what its grace no longer keeps.
 fn clear(parts: &Parts, graces: &Graces) -> Result<(), Fault> {
+    story::write_refusals(parts)?;
     parts.recent.flush(&parts.writer);
     let now = Timestamp::now().0;
     let (removed, unheld, blobs) = (before(graces.removed), before(graces.unheld), before(graces.blobs));

@@ -21,6 +21,7 @@ mod scan;
 mod schema;
 mod scripts;
 mod segment;
+mod story;
 mod summary;
 mod text;
 mod thread;
@@ -31,6 +32,7 @@ pub(crate) use rows::flags;
 #[cfg(test)]
 pub(crate) use schema::open_writer;
 
+use crate::story::Stories;
 use crate::vault::Vault;
 use crate::{
     Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Scripts, Settings, Spool, Store,
@@ -89,6 +91,7 @@ struct Parts {
     readers: Readers,
     writer: Writer,
     recent: Recent,
+    refusals: story::Refusals,
     thread_key: [u8; 32],
 }
 
@@ -105,6 +108,7 @@ impl Sqlite {
             readers: Readers::new(&settings.directory),
             writer: Writer::start(connection, wal.clone())?,
             recent: Recent::default(),
+            refusals: story::Refusals::default(),
             thread_key: vault.keyed_hash(b"threads", &[]),
             settings: settings.clone(),
             vault,
@@ -323,6 +327,10 @@ impl Store for Sqlite {
         self
     }
 
+    fn stories(&self) -> &dyn Stories {
+        self
+    }
+
     fn queue(&self) -> &dyn Queue {
         self
     }
@@ -343,6 +351,9 @@ impl Store for Sqlite {
         self.indexer.close();
         self.housekeeper.close();
         self.parts.recent.flush(&self.parts.writer);
+        if let Err(fault) = story::write_refusals(&self.parts) {
+            tracing::debug!(?fault, "the last refusals are not in the stories");
+        }
         self.parts.writer.close();
         self.wal.close();
         for thread in std::mem::take(&mut *self.threads.lock()) {

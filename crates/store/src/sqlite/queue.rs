@@ -4,10 +4,11 @@ use super::accept::Batch;
 use super::fault::Fault;
 use super::schema::int;
 use super::writer::Work;
-use super::{Sqlite, housekeeping, quarantine};
+use super::{Sqlite, housekeeping, quarantine, story};
 use crate::queue::{Change, Changed, Fate, Hold, Queue, Queued, Settled, Waiting, Which};
+use crate::story::{Event, What};
 use crate::{Done, Placed, StoreError};
-use base::{AccountId, Address, DomainId, MailId, ReversePath, Timestamp};
+use base::{AccountId, Address, DomainId, MailId, ReversePath, Timestamp, TraceId};
 use gate::Screened;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, Row, params_from_iter};
@@ -170,7 +171,8 @@ fn entry(row: &Row<'_>) -> Result<Queued, Fault> {
     })
 }
 
-fn settle_one(work: &Work<'_>, Settled { id, fate }: &Settled) -> Result<(), Fault> {
+fn settle_one(work: &mut Work<'_>, Settled { id, fate, events }: &Settled) -> Result<(), Fault> {
+    story::write_all(work, events)?;
     let id = int(*id);
     match fate {
         Fate::Gone => remove(work, id),
@@ -249,33 +251,44 @@ fn change_piece(
         Which::All => ("1".to_owned(), Vec::new()),
     };
     values.insert(0, Value::from(after));
-    let sql =
-        format!("SELECT id, destination FROM queue WHERE id > ?1 AND {condition} ORDER BY id LIMIT {PIECE}");
-    let found: Vec<(i64, String)> = {
+    let sql = format!(
+        "SELECT id, destination, trace, recipient FROM queue WHERE id > ?1 AND {condition} ORDER BY id LIMIT {PIECE}"
+    );
+    let found: Vec<(i64, String, TraceId, String)> = {
         let mut statement = work.sql().prepare(&sql)?;
-        let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        rows.collect::<Result<_, _>>()?
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, quarantine::trace(row.get(2)?), row.get(3)?));
+        statement.query_map(params_from_iter(values), row)?.collect::<Result<_, _>>()?
     };
     let now = Timestamp::now().0;
     let release = match which {
         Which::Destination(_) | Which::Account(_) => RELEASE_BUT_OTHER_HOLDS,
         Which::Ids(_) | Which::All => RELEASE,
     };
-    for (id, _) in &found {
-        match change {
-            Change::Retry => work.run("UPDATE queue SET due = ?2 WHERE id = ?1", [*id, now]).map(drop)?,
+    for (id, _, trace, recipient) in &found {
+        let (what, why, changed) = match change {
+            Change::Retry => {
+                (What::Retried, "", work.run("UPDATE queue SET due = ?2 WHERE id = ?1", [*id, now])?)
+            }
             Change::Hold(why) => {
-                work.run("UPDATE queue SET held = ?2 WHERE id = ?1", rusqlite::params![id, why]).map(drop)?;
+                let values = rusqlite::params![id, why];
+                (What::Held, why.as_str(), work.run("UPDATE queue SET held = ?2 WHERE id = ?1", values)?)
             }
             Change::Release => {
-                work.run(release, [*id, now, now.saturating_add(grace)]).map(drop)?;
+                let values = [*id, now, now.saturating_add(grace)];
+                (What::Released, "", work.run(release, values)?)
             }
-            Change::Drop => remove(work, *id)?,
+            Change::Drop => {
+                remove(work, *id)?;
+                (What::Dropped, "", 1)
+            }
+        };
+        if changed > 0 {
+            story::write(work, &Event::new(*trace, what).to(recipient).said(why))?;
         }
     }
-    let last = found.last().map(|(id, _)| *id);
+    let last = found.last().map(|(id, ..)| *id);
     let entries = found.len() as u64;
-    let mut destinations: Vec<String> = found.into_iter().map(|(_, destination)| destination).collect();
+    let mut destinations: Vec<String> = found.into_iter().map(|(_, destination, ..)| destination).collect();
     destinations.sort();
     destinations.dedup();
     Ok(Piece { last, entries, destinations })

@@ -63,7 +63,7 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Version by version: step N leads from version N to N + 1.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 const VERSION_1: &str = "
 -- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
@@ -332,6 +332,27 @@ CREATE TABLE script (
 CREATE UNIQUE INDEX script_active ON script (account) WHERE active;
 ";
 
+/// What happened to each message, and how its content finds its story.
+const VERSION_7: &str = "
+CREATE TABLE story (
+  refused INTEGER NOT NULL,                -- 1: it was not taken
+  trace BLOB NOT NULL,
+  seq INTEGER NOT NULL,
+  at INTEGER NOT NULL,                     -- milliseconds
+  what TEXT NOT NULL,
+  sender TEXT NOT NULL COLLATE NOCASE,
+  recipient TEXT NOT NULL COLLATE NOCASE,
+  by_whom TEXT NOT NULL,
+  said TEXT NOT NULL,
+  account INTEGER,
+  mailbox INTEGER,
+  number INTEGER NOT NULL,
+  other BLOB,
+  PRIMARY KEY (refused, trace, seq)
+) WITHOUT ROWID;
+ALTER TABLE content ADD COLUMN trace BLOB;
+";
+
 /// What every connection is told.
 const EVERY: &str = "
 PRAGMA foreign_keys = ON;
@@ -509,6 +530,19 @@ mod tests {
             rows,
             [("example.com".into(), 77), ("example.org".into(), 77), ("[192.0.2.1]".into(), 77)]
         );
+    }
+
+    #[test]
+    fn what_was_kept_before_stories_has_none() {
+        let place = tempfile::tempdir().unwrap();
+        let older = upgrade_to(place.path(), &STEPS[..6]).unwrap();
+        older.execute("INSERT INTO content (mail, size, layout) VALUES (7, 10, x'01')", []).unwrap();
+        drop(older);
+        let upgraded = open_writer(place.path()).unwrap();
+        let sql = "SELECT size, trace IS NULL, (SELECT count(*) FROM story) FROM content WHERE mail = 7";
+        let row =
+            |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, bool>(1)?, r.get::<_, i64>(2)?));
+        assert_eq!(upgraded.query_row(sql, [], row), Ok((10, true, 0)));
     }
 
     #[test]

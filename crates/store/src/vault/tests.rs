@@ -44,6 +44,7 @@ impl Place {
             least_free: 0,
             keep_deleted: Duration::ZERO,
             late_after: Duration::ZERO,
+            stories: crate::story::Keep::default(),
             index_text: false,
             limits: Limits::default(),
         }

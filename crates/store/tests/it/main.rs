@@ -15,4 +15,5 @@ mod queue;
 mod rig;
 mod scripts;
 mod search;
+mod story;
 mod tampering;

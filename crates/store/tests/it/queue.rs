@@ -64,7 +64,8 @@ fn entries_are_found_by_destination_and_time() {
     assert_eq!(due(&rig, "example.com", RECEIVED), ["a@example.com", "c@example.com"]);
 
     // One is put off: it comes after the other, and not before its time.
-    settle(&rig, vec![Settled { id: all[0].id, fate: later(RECEIVED + 60) }], vec![]).unwrap();
+    settle(&rig, vec![Settled { id: all[0].id, fate: later(RECEIVED + 60), events: vec![] }], vec![])
+        .unwrap();
     assert_eq!(due(&rig, "example.com", RECEIVED + 59), ["c@example.com"]);
     assert_eq!(due(&rig, "example.com", RECEIVED + 60), ["c@example.com", "a@example.com"]);
     assert_eq!(rig.store.queue().earliest("example.com").unwrap(), Some(Timestamp(RECEIVED)));
@@ -106,7 +107,7 @@ fn terms_are_kept() {
 fn the_last_entry_takes_its_mail_along() {
     let rig = Rig::new();
     let all = filled(&rig, None, &[&["a@example.com", "b@example.net"]]);
-    let gone = |id| Settled { id, fate: Fate::Gone };
+    let gone = |id| Settled { id, fate: Fate::Gone, events: vec![] };
     settle(&rig, vec![gone(all[0].id)], vec![]).unwrap();
     assert!(rig.octets(AccountId(0), all[0].mail).is_ok());
     settle(&rig, vec![gone(all[1].id)], vec![]).unwrap();
@@ -122,7 +123,7 @@ fn notices_come_with_what_they_tell_of() {
     let alice = rig.account("alice");
     rig.store.directory().set_quota(alice, Some(1), Some(0)).unwrap();
     let all = filled(&rig, Some(alice), &[&["a@example.com"]]);
-    let gone = || vec![Settled { id: all[0].id, fate: Fate::Gone }];
+    let gone = || vec![Settled { id: all[0].id, fate: Fate::Gone, events: vec![] }];
     let nobody = to(AccountId(99), Folder::Inbox, flags(&[]));
     assert!(settle(&rig, gone(), vec![internal(vec![nobody])]).is_err());
     assert_eq!(rig.store.queue().entries(0, 10).unwrap(), all);
@@ -154,7 +155,7 @@ fn the_late_ones_are_found_once() {
     assert_eq!(all[0].deadline, Timestamp(RECEIVED + LATE_AFTER));
     assert_eq!((overdue(RECEIVED + LATE_AFTER - 1), overdue(RECEIVED + LATE_AFTER)), (0, 2));
     let told = Fate::Told(Timestamp(RECEIVED + 86_400));
-    settle(&rig, vec![Settled { id: all[0].id, fate: told }], vec![]).unwrap();
+    settle(&rig, vec![Settled { id: all[0].id, fate: told, events: vec![] }], vec![]).unwrap();
     assert_eq!((overdue(RECEIVED + LATE_AFTER), overdue(RECEIVED + 86_400)), (1, 2));
     // Who holds an entry does not want its sender to be told.
     rig.store.queue().change(&Which::All, &Change::Hold("by hand".into())).unwrap();
@@ -187,7 +188,7 @@ fn the_administrator_changes_some_or_all() {
     assert_eq!(change(Which::Destination("example.com".into()), Change::Release).entries, 2);
     assert_eq!(due(&rig, "example.com", now + 1).len(), 2);
     assert!(overdue(&rig, Timestamp::now()).is_empty(), "what is released has time to be sent");
-    settle(&rig, vec![Settled { id: all[2].id, fate: later(now + 1000) }], vec![]).unwrap();
+    settle(&rig, vec![Settled { id: all[2].id, fate: later(now + 1000), events: vec![] }], vec![]).unwrap();
     assert_eq!(change(Which::Ids(vec![all[2].id, 4711]), Change::Retry).entries, 1);
     assert_eq!(due(&rig, "example.com", now + 1), ["a@example.com", "c@example.com"]);
     assert_eq!(change(Which::All, Change::Drop).entries, 3);

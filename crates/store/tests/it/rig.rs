@@ -30,6 +30,7 @@ pub fn settings(place: &Path) -> Settings {
         least_free: 0,
         keep_deleted: Duration::from_secs(24 * 3600),
         late_after: Duration::from_secs(4 * 3600),
+        stories: store::story::Keep::default(),
         index_text: true,
         limits: Limits::default(),
     }
@@ -152,9 +153,14 @@ pub fn raw(octets: Vec<u8>, deliveries: Vec<Delivery>) -> Screened {
 
 /// A message of these octets that came by this road.
 pub fn sealed(octets: Vec<u8>, deliveries: Vec<Delivery>, origin: Origin) -> Screened {
+    traced(TraceId(7), octets, deliveries, origin)
+}
+
+/// The same with a trace of its own.
+pub fn traced(trace: TraceId, octets: Vec<u8>, deliveries: Vec<Delivery>, origin: Origin) -> Screened {
     let tree = Arc::new(Tree::parse(&octets, &Limits::default()));
     let mail = Spooled {
-        trace: TraceId(7),
+        trace,
         reverse_path: ReversePath::Null,
         octets: Arc::new(octets),
         tree,

@@ -1,0 +1,113 @@
+//! What happened to a message, told to people: the answer to `mailward trace`.
+
+mod words;
+
+use crate::control::{EventRow, StoryRow};
+use base::{AccountId, Address, MailboxId, Timestamp, TraceId};
+use std::collections::HashMap;
+use store::Store;
+use store::story::{Event, What};
+use words::Names;
+
+/// Stories that one command gets at most.
+pub const MOST_STORIES: usize = 1000;
+
+/// The stories that are asked for, by a trace or an address. The error is for the person.
+pub fn stories(store: &dyn Store, wanted: &str, most: usize) -> Result<Vec<StoryRow>, String> {
+    let mut teller = Teller { store, accounts: HashMap::new(), mailboxes: HashMap::new() };
+    let traces = match (wanted.parse::<TraceId>(), Address::parse(wanted)) {
+        (Ok(trace), _) => vec![trace],
+        (_, Ok(address)) => teller.latest(&address, most.clamp(1, MOST_STORIES))?,
+        _ => {
+            return Err(format!("{wanted} is neither a message's id (26 letters and digits) nor an address"));
+        }
+    };
+    let told: Vec<StoryRow> =
+        traces.into_iter().map(|trace| teller.story(trace)).collect::<Result<_, _>>()?;
+    let told: Vec<StoryRow> = told.into_iter().filter(|story| !story.events.is_empty()).collect();
+    match told.is_empty() {
+        true => Err(format!(
+            "nothing is known of {wanted}: it never came here, or longer ago than store.keep_traces keeps"
+        )),
+        false => Ok(told),
+    }
+}
+
+/// Tells stories, and remembers the names that it looked up.
+struct Teller<'s> {
+    store: &'s dyn Store,
+    accounts: HashMap<AccountId, String>,
+    mailboxes: HashMap<MailboxId, String>,
+}
+
+impl Teller<'_> {
+    fn latest(&self, address: &Address, most: usize) -> Result<Vec<TraceId>, String> {
+        let text = address.to_string();
+        let account = self.store.directory().login(&text).map_err(|error| error.to_string())?;
+        let found = self.store.stories().latest(&text, account.map(|account| account.id), most);
+        found.map_err(|error| error.to_string())
+    }
+
+    fn story(&mut self, trace: TraceId) -> Result<StoryRow, String> {
+        let events = self.store.stories().story(trace).map_err(|error| error.to_string())?;
+        let rows = events.iter().map(|event| self.row(event)).collect();
+        let now =
+            events.iter().filter_map(|event| self.waiting(event).transpose()).collect::<Result<_, _>>()?;
+        Ok(StoryRow { trace: trace.to_string(), events: rows, now })
+    }
+
+    fn row(&mut self, event: &Event) -> EventRow {
+        let account = event.account.map(|of| self.account(of));
+        let mailbox = event.account.zip(event.mailbox).map(|(of, mailbox)| self.mailbox(of, mailbox));
+        let names = Names { account: account.as_deref(), mailbox: mailbox.as_deref() };
+        let text = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
+        EventRow {
+            at: moment(event.at),
+            what: event.what.word().to_owned(),
+            words: words::words(event, &names),
+            // Empty is the null path.
+            from: (event.what == What::Came || !event.from.is_empty()).then(|| event.from.clone()),
+            to: text(&event.to),
+            by: text(&event.by),
+            said: text(&event.said),
+            number: Some(event.number).filter(|number| *number > 0),
+            other: event.other.map(|other| other.to_string()),
+            account,
+            mailbox,
+        }
+    }
+
+    /// What a queued message waits for.
+    fn waiting(&self, event: &Event) -> Result<Option<String>, String> {
+        if event.what != What::Queued {
+            return Ok(None);
+        }
+        let found = self.store.queue().entries(event.number.saturating_sub(1), 1);
+        let found = found.map_err(|error| error.to_string())?;
+        let entry = found.into_iter().find(|entry| entry.id == event.number && entry.trace == event.trace);
+        Ok(entry.map(|entry| words::waiting(&entry)))
+    }
+
+    fn account(&mut self, of: AccountId) -> String {
+        let look = || {
+            let found = self.store.directory().account(of).ok().flatten();
+            found.map_or_else(|| "an account that is gone".to_owned(), |account| account.address.to_string())
+        };
+        self.accounts.entry(of).or_insert_with(look).clone()
+    }
+
+    fn mailbox(&mut self, of: AccountId, mailbox: MailboxId) -> String {
+        if !self.mailboxes.contains_key(&mailbox) {
+            let all = self.store.mailboxes(of).unwrap_or_default();
+            let named = all.into_iter().filter_map(|one| Some((one.mailbox?, one.name.to_string())));
+            self.mailboxes.extend(named);
+        }
+        self.mailboxes.get(&mailbox).cloned().unwrap_or_else(|| "a mailbox that is gone".to_owned())
+    }
+}
+
+/// RFC 3339 with milliseconds, as the log writes it.
+fn moment(milliseconds: i64) -> String {
+    let seconds = Timestamp(milliseconds.div_euclid(1000)).to_string();
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), milliseconds.rem_euclid(1000))
+}
