@@ -17,7 +17,7 @@ E = os.environ
 HOST = "localhost"
 CA = E["CA"]
 USER, PASS, USER2, PASS2 = E["MAIL_USER"], E["MAIL_PASS"], E["MAIL_USER2"], E["MAIL_PASS2"]
-PORT = {name: int(E[name + "_PORT"]) for name in ("SMTP", "SUBMISSION", "SUBMISSIONS", "IMAP", "IMAPS", "POP3", "POP3S")}
+PORT = {name: int(E[name + "_PORT"]) for name in ("SMTP", "SUBMISSION", "SUBMISSIONS", "IMAP", "IMAPS", "POP3", "POP3S", "SIEVE")}
 STANDARD_BOXES = {"INBOX", "Sent", "Drafts", "Junk", "Trash", "Archive"}
 
 

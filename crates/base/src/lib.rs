@@ -10,6 +10,7 @@ pub mod mail;
 pub mod mailbox;
 pub mod octets;
 pub mod reply;
+pub mod script;
 pub mod secret;
 pub mod time;
 

@@ -43,6 +43,8 @@ pub struct Limits {
     pub imap_idle: Duration,
     /// How long a logged-in POP3 client may be silent (RFC 1939 §3: 10 minutes at least).
     pub pop3_idle: Duration,
+    /// How long a logged-in ManageSieve client may be silent (RFC 5804 §1.2: 30 minutes at least).
+    pub managesieve_idle: Duration,
     /// Connections in all.
     pub connections: usize,
     /// Connections of one network (an IPv4 /24, an IPv6 /48).
@@ -76,6 +78,7 @@ impl Default for Limits {
             message_wait: Duration::from_secs(1800),
             imap_idle: Duration::from_secs(30 * 60),
             pop3_idle: Duration::from_secs(10 * 60),
+            managesieve_idle: Duration::from_secs(30 * 60),
             connections: 10_000,
             connections_per_network: 1000,
             connections_per_peer: 100,

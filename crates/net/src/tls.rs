@@ -33,6 +33,8 @@ pub enum Protocol {
     Imap,
     /// POP3: `pop3`.
     Pop3,
+    /// ManageSieve: `managesieve`.
+    ManageSieve,
 }
 
 impl Protocol {
@@ -41,6 +43,7 @@ impl Protocol {
             Protocol::Smtp => b"smtp",
             Protocol::Imap => b"imap",
             Protocol::Pop3 => b"pop3",
+            Protocol::ManageSieve => b"managesieve",
         }
     }
 }
@@ -66,6 +69,7 @@ struct Loaded {
     smtp: Arc<ServerConfig>,
     imap: Arc<ServerConfig>,
     pop3: Arc<ServerConfig>,
+    managesieve: Arc<ServerConfig>,
 }
 
 /// Chooses by host name; the first certificate is for clients that name none or an unknown one.
@@ -147,6 +151,7 @@ impl Tls {
             Protocol::Smtp => &loaded.smtp,
             Protocol::Imap => &loaded.imap,
             Protocol::Pop3 => &loaded.pop3,
+            Protocol::ManageSieve => &loaded.managesieve,
         };
         (TlsAcceptor::from(config.clone()), Pending(loaded.certificates.clone()))
     }
@@ -173,6 +178,7 @@ impl Loaded {
             smtp: with_alpn(Protocol::Smtp),
             imap: with_alpn(Protocol::Imap),
             pop3: with_alpn(Protocol::Pop3),
+            managesieve: with_alpn(Protocol::ManageSieve),
             certificates,
         })
     }

@@ -1,6 +1,8 @@
-//! One connection of a client that reads mail, IMAP or POP3, from greeting to close.
+//! One connection of a client that reads its mail (IMAP, POP3) or changes its scripts (ManageSieve), from greeting to
+//! close.
 
 use crate::driver::{self, HANDSHAKE, Waited, Waiter};
+use crate::filing::scripts::AccountScripts;
 use crate::login::{Failure, Login, Visitor};
 use crate::server::Server;
 use net::{Connection, Protocol};
@@ -19,7 +21,11 @@ pub async fn serve(
     protocol: Protocol,
     session: Box<dyn MailSession>,
 ) {
-    let service = if protocol == Protocol::Pop3 { "pop3" } else { "imap" };
+    let service = match protocol {
+        Protocol::Pop3 => "pop3",
+        Protocol::ManageSieve => "managesieve",
+        Protocol::Imap | Protocol::Smtp => "imap",
+    };
     let (id, peer) = (crate::random::trace_id(), connection.peer().ip());
     let span = info_span!("mail", service, connection = %id, %peer);
     let work = async {
@@ -127,10 +133,12 @@ impl Client {
         match outcome {
             Ok(login) => {
                 let account = login.account().clone();
-                self.changes = Some(self.server.hub.subscribe(account.id));
-                let mail = self.server.mail_of(account);
                 self.login = Some(login);
-                Input::LoginOk(mail)
+                if self.protocol == Protocol::ManageSieve {
+                    return Input::Scripts(Arc::new(AccountScripts::new(account, self.server.store.clone())));
+                }
+                self.changes = Some(self.server.hub.subscribe(account.id));
+                Input::LoginOk(self.server.mail_of(account))
             }
             Err(failure) => Input::LoginFailed(told(failure)),
         }

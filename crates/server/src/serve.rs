@@ -346,6 +346,7 @@ enum Desk {
     Smtp(Arc<session::smtp::Config>),
     Imap(Arc<session::imap::Config>),
     Pop3(Arc<session::pop3::Config>),
+    ManageSieve(Arc<session::managesieve::Config>),
 }
 
 impl Entrance {
@@ -392,6 +393,9 @@ impl Entrance {
             Desk::Smtp(config) => return inbound::serve(connection, server, config.clone()).await,
             Desk::Imap(config) => Box::new(session::imap::Session::new(config.clone(), binding, now)),
             Desk::Pop3(config) => Box::new(session::pop3::Session::new(config.clone(), binding, now)),
+            Desk::ManageSieve(config) => {
+                Box::new(session::managesieve::Session::new(config.clone(), binding, now))
+            }
         };
         reader::serve(connection, server, desk.protocol(), session).await;
     }
@@ -429,6 +433,17 @@ impl Desk {
                     nonce,
                 }));
             }
+            (ServiceKind::ManageSieve, _) => {
+                return Desk::ManageSieve(Arc::new(session::managesieve::Config {
+                    host,
+                    limits,
+                    starttls,
+                    clear_passwords,
+                    scram,
+                    nonce,
+                    language: crate::filing::language(),
+                }));
+            }
             (ServiceKind::Smtp, _) => Service::Mx,
             (ServiceKind::Submission, TlsMode::Implicit) => Service::Submissions,
             (ServiceKind::Submission, _) => Service::Submission,
@@ -455,6 +470,7 @@ impl Desk {
             Desk::Smtp(_) => Protocol::Smtp,
             Desk::Imap(_) => Protocol::Imap,
             Desk::Pop3(_) => Protocol::Pop3,
+            Desk::ManageSieve(_) => Protocol::ManageSieve,
         }
     }
 
@@ -464,6 +480,7 @@ impl Desk {
             Desk::Smtp(_) => "421 4.7.0 Too many connections, try again later\r\n",
             Desk::Imap(_) => "* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
             Desk::Pop3(_) => "-ERR [SYS/TEMP] Too many connections, try again later\r\n",
+            Desk::ManageSieve(_) => "BYE (TRYLATER) \"Too many connections\"\r\n",
         }
     }
 }

@@ -1,12 +1,13 @@
-//! What the sessions of IMAP and POP3 have in common for the one loop that drives them.
+//! What the sessions of IMAP, POP3 and ManageSieve have in common for the one loop that drives them.
 
 use crate::mailstore::Mailstore;
 use crate::sasl::{ChannelBinding, ScramKeys};
+use crate::scripts::Scripts;
 use base::Secret;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A connection of a client that reads mail, without I/O.
+/// A connection of a client that reads its mail or changes its scripts, without I/O.
 ///
 /// 1. Do every [`MailSession::next`] until it gives `None`.
 /// 2. Read from the peer while [`MailSession::wants_input`], at most 16 KiB at a time, and [`MailSession::feed`] it.
@@ -62,6 +63,8 @@ pub enum Input<'a> {
     Bytes(&'a [u8]),
     /// The log-in holds: answers [`Action::CheckPassword`] and [`Action::OpenMail`].
     LoginOk(Arc<dyn Mailstore>),
+    /// The same, at a service that is about scripts.
+    Scripts(Arc<dyn Scripts>),
     /// It doesn't: answers these and [`Action::ProofFailed`], and [`Action::NeedKeys`] where there are none.
     LoginFailed(LoginFailure),
     /// Answers [`Action::NeedKeys`].

@@ -132,7 +132,7 @@ impl MailSession for Session {
             // A long answer on a slow line takes as long as it takes; sending it has a time of its own.
             Input::Tick if now >= self.deadline && !self.is_runnable() => self.close(),
             Input::Shutdown => self.close(),
-            Input::Tick | Input::Changed => {}
+            Input::Tick | Input::Changed | Input::Scripts(_) => {}
             Input::Eof => self.ended = true,
         }
         self.advance();

@@ -1,13 +1,7 @@
 //! The scripts that an account has, by name; one of them may be active.
 
 use base::AccountId;
-use std::fmt;
-
-/// Scripts that an account may have.
-pub const MOST_SCRIPTS: usize = 32;
-
-/// Octets that one of them may have.
-pub const MOST_SCRIPT_OCTETS: usize = 256 * 1024;
+pub use base::script::{MOST_SCRIPT_OCTETS, MOST_SCRIPTS, ScriptEntry, ScriptError};
 
 /// An account's Sieve scripts. The store keeps them sealed and does not read them.
 pub trait Scripts: Send + Sync {
@@ -26,17 +20,11 @@ pub trait Scripts: Send + Sync {
     /// Makes a script the active one, instead of the one that is; `None`: none is any more.
     fn activate(&self, of: AccountId, name: Option<&str>) -> Result<(), ScriptError>;
 
+    /// Gives a script another name that none has; an active one stays active (RFC 5804 §2.11).
+    fn rename(&self, of: AccountId, from: &str, to: &str) -> Result<(), ScriptError>;
+
     /// Removes a script that is not active (RFC 5804 §2.10).
     fn remove(&self, of: AccountId, name: &str) -> Result<(), ScriptError>;
-}
-
-/// A script as lists show it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ScriptEntry {
-    /// Its name.
-    pub name: String,
-    /// Whether it is the one that runs.
-    pub active: bool,
 }
 
 /// A script.
@@ -46,36 +34,4 @@ pub struct Script {
     pub name: String,
     /// Its text.
     pub text: String,
-}
-
-/// Why a script could not be kept, found or removed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ScriptError {
-    /// No such script.
-    Missing,
-    /// It is active.
-    Active,
-    /// The account has [`MOST_SCRIPTS`] already.
-    TooMany,
-    /// It has more than [`MOST_SCRIPT_OCTETS`].
-    TooLarge,
-    /// The account is gone.
-    NoAccount,
-    /// The store can't now; for the log.
-    Failed(String),
-}
-
-impl fmt::Display for ScriptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ScriptError::Missing => f.write_str("there is no such script"),
-            ScriptError::Active => f.write_str("the script is active"),
-            ScriptError::TooMany => write!(f, "there are {MOST_SCRIPTS} scripts already, and no more may be"),
-            ScriptError::TooLarge => {
-                write!(f, "the script has more than {} KiB", MOST_SCRIPT_OCTETS / 1024)
-            }
-            ScriptError::NoAccount => f.write_str("there is no such account"),
-            ScriptError::Failed(why) => f.write_str(why),
-        }
-    }
 }

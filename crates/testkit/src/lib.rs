@@ -5,3 +5,4 @@
 
 pub mod imaptest;
 pub mod mailstore;
+pub mod scripts;

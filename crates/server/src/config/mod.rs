@@ -79,6 +79,8 @@ pub enum ServiceKind {
     Imap,
     /// POP3.
     Pop3,
+    /// ManageSieve.
+    ManageSieve,
 }
 
 /// A port that listens, at one or more addresses.
@@ -460,6 +462,7 @@ fn doors(raw: &RawConfig, errors: &mut Vec<String>) -> Vec<Door> {
         ("submission", Submission, &raw.submission),
         ("imap", Imap, &raw.imap),
         ("pop3", Pop3, &raw.pop3),
+        ("managesieve", ManageSieve, &raw.managesieve),
     ] {
         if !service.enabled {
             continue;
@@ -532,6 +535,8 @@ fn standard_port(service: ServiceKind, tls: TlsMode) -> u16 {
         (ServiceKind::Imap, _) => 143,
         (ServiceKind::Pop3, TlsMode::Implicit) => 995,
         (ServiceKind::Pop3, _) => 110,
+        // There is no other one (RFC 5804 §1.8).
+        (ServiceKind::ManageSieve, _) => 4190,
     }
 }
 
@@ -672,6 +677,7 @@ fn bounds(raw: &RawConfig) -> Result<(), String> {
         ("limits.imap_command", limits.imap_command.0, 8192, "RFC 9051 §4"),
         ("limits.imap_preauth", limits.imap_preauth.0, 8192, "RFC 9051 §4"),
         ("limits.imap_idle", limits.imap_idle.0.as_secs(), 1800, "RFC 9051 §5.4"),
+        ("limits.managesieve_idle", limits.managesieve_idle.0.as_secs(), 1800, "RFC 5804 §1.2"),
         ("limits.pop3_idle", limits.pop3_idle.0.as_secs(), 600, "RFC 1939 §3"),
         ("limits.connections", limits.connections as u64, 1, "one at a time"),
         ("limits.connections_per_network", limits.connections_per_network as u64, 1, "one at a time"),
@@ -734,6 +740,7 @@ fn limits(raw: &raw::Limits) -> Limits {
         message_wait: raw.message_wait.0,
         imap_idle: raw.imap_idle.0,
         pop3_idle: raw.pop3_idle.0,
+        managesieve_idle: raw.managesieve_idle.0,
         connections: raw.connections,
         connections_per_network: raw.connections_per_network,
         connections_per_peer: raw.connections_per_peer,

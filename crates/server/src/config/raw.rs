@@ -64,7 +64,8 @@ section! {
         tls: TlsMode = TlsMode::Implicit,
         /// Where it listens.
         addresses: Vec<String> = vec!["0.0.0.0".into(), "::".into()],
-        /// Its port. Unless set it follows tls: 465 or 587, 993 or 143, 995 or 110; always 25 for smtp.
+        /// Its port. Unless set it follows tls: 465 or 587, 993 or 143, 995 or 110; always 25 for smtp and 4190
+        /// for managesieve.
         port: Option<u16> = None,
         /// A second door of the same service: a table with tls, addresses and port of its own.
         also: Option<Also> = None,
@@ -315,6 +316,8 @@ section! {
         imap_idle: Span = Span(base().imap_idle),
         /// How long a logged-in POP3 client may be silent.
         pop3_idle: Span = Span(base().pop3_idle),
+        /// How long a logged-in ManageSieve client may be silent.
+        managesieve_idle: Span = Span(base().managesieve_idle),
         /// Connections in all.
         connections: usize = base().connections,
         /// Connections of one network (an IPv4 /24, an IPv6 /48).
@@ -342,6 +345,8 @@ pub struct RawConfig {
     pub imap: Service,
     /// POP3.
     pub pop3: Service,
+    /// ManageSieve.
+    pub managesieve: Service,
     /// Sending to other servers.
     pub outbound: Outbound,
     /// Mail from the machine itself.
@@ -372,6 +377,8 @@ impl Default for RawConfig {
             submission: open.clone(),
             imap: open,
             pop3: Service::default(),
+            // What its clients expect at the one port that there is.
+            managesieve: Service { tls: TlsMode::Starttls, ..Service::default() },
             outbound: Outbound::default(),
             sendmail: Sendmail::default(),
             tls: Tls::default(),
@@ -396,6 +403,8 @@ pub const SECTIONS: &[(&str, &str, &[Key])] = &[
     ("imap.also", "A second door for IMAP, such as port 143 beside 993.", Also::KEYS),
     ("pop3", "Fetching mail by POP3.", Service::KEYS),
     ("pop3.also", "A second door for POP3, such as port 110 beside 995.", Also::KEYS),
+    ("managesieve", "Changing Sieve scripts by ManageSieve, on port 4190 whatever its tls.", Service::KEYS),
+    ("managesieve.also", "A second door for ManageSieve; it needs a port of its own.", Also::KEYS),
     ("outbound", "Sending to other servers.", Outbound::KEYS),
     ("sendmail", "Mail from the machine itself: `mailward sendmail`.", Sendmail::KEYS),
     ("tls", "Certificates.", Tls::KEYS),

@@ -33,6 +33,9 @@ fn secure_mode_moves_the_port() {
         "[pop3]\nenabled = true\ntls = \"starttls\"\n[pop3.also]",
         &[(Smtp, 25), (Submission, 465), (Imap, 993), (Pop3, 110), (Pop3, 995)],
     );
+    let managesieve = |port| [(Smtp, 25), (Submission, 465), (Imap, 993), (ManageSieve, port)];
+    check_ports("[managesieve]\nenabled = true", &managesieve(4190));
+    check_ports("[managesieve]\nenabled = true\ntls = \"implicit\"", &managesieve(4190));
     check_ports("[imap]\nport = 1993", &[(Smtp, 25), (Submission, 465), (Imap, 1993)]);
     check_ports(
         "[imap]\ntls = \"off\"\naddresses = [\"127.0.0.1\"]",

@@ -24,7 +24,7 @@ pub fn answer(
         ScriptRequest::Get { name } => scripts.text(of, &name).map(Response::Script).map_err(about(&name)),
         ScriptRequest::Put { name, text, activate } => {
             if !sieve::is_script_name(&name) {
-                return Err(format!("{name:?} can't be a script's name: at most 128 characters, no slashes"));
+                return Err(format!("{name:?}: {}", ScriptError::BadName));
             }
             super::compile(&text).map_err(|error| format!("{name}: {error}"))?;
             scripts.put(of, &name, &text).map_err(about(&name))?;

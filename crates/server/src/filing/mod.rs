@@ -6,6 +6,7 @@
 pub mod commands;
 mod compiled;
 mod host;
+pub mod scripts;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use base::{AccountId, Address, Domain, Flags, SpecialUse, Timestamp};
 use compiled::Compiled;
 use gate::{Delivery, Folder, Screened, Spooled};
 use host::Owner;
+use session::managesieve::Language;
 use sieve::{Action, Capabilities, CompileError, Extension, Limits, Outcome};
 use std::sync::Arc;
 use store::Store;
@@ -48,8 +50,21 @@ const NOT_HERE: [Extension; 10] = [
 /// # Errors
 /// The first fault, with line and column; also what this server does not carry out.
 pub fn compile(text: &str) -> Result<sieve::Script, CompileError> {
-    let capabilities = NOT_HERE.into_iter().fold(Capabilities::all(), Capabilities::without);
-    sieve::Script::compile(text, capabilities, &limits())
+    sieve::Script::compile(text, capabilities(), &limits())
+}
+
+/// What scripts can do here, as ManageSieve tells it.
+pub fn language() -> Language {
+    let capabilities = capabilities();
+    Language {
+        extensions: capabilities.names().collect::<Vec<_>>().join(" "),
+        redirects: limits().redirects,
+        notify: if capabilities.has(Extension::Enotify) { "mailto".into() } else { String::new() },
+    }
+}
+
+fn capabilities() -> Capabilities {
+    NOT_HERE.into_iter().fold(Capabilities::all(), Capabilities::without)
 }
 
 fn limits() -> Limits {

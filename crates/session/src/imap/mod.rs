@@ -183,6 +183,7 @@ impl MailSession for Session {
             Input::Tick => self.tick(now),
             Input::Shutdown => self.bye("server is going down, please come back later"),
             Input::Eof => self.ended = true,
+            Input::Scripts(_) => {}
         }
         self.advance();
     }

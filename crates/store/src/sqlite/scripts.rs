@@ -6,6 +6,7 @@ use super::schema::int;
 use super::writer::{Work, first};
 use crate::StoreError;
 use crate::scripts::{MOST_SCRIPT_OCTETS, MOST_SCRIPTS, Script, ScriptEntry, ScriptError, Scripts};
+use crate::vault::Vault;
 use base::AccountId;
 use rusqlite::params;
 
@@ -64,6 +65,12 @@ impl Scripts for Sqlite {
         })?
     }
 
+    fn rename(&self, of: AccountId, from: &str, to: &str) -> Result<(), ScriptError> {
+        let vault = self.parts.vault.clone();
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.write(move |work| rename(work, &vault, of, &from, &to))?
+    }
+
     fn remove(&self, of: AccountId, name: &str) -> Result<(), ScriptError> {
         let name = name.to_owned();
         self.write(move |work| {
@@ -102,6 +109,28 @@ fn put(work: &Work<'_>, of: AccountId, name: &str, sealed: &[u8]) -> Result<Resu
     let sql = "INSERT INTO script (account, name, sealed) VALUES (?1, ?2, ?3)
                ON CONFLICT (account, name) DO UPDATE SET sealed = excluded.sealed";
     work.run(sql, params![account, name, sealed])?;
+    Ok(Ok(()))
+}
+
+/// The name is part of what a script is sealed with, so it is sealed anew.
+fn rename(
+    work: &Work<'_>,
+    vault: &Vault,
+    of: AccountId,
+    from: &str,
+    to: &str,
+) -> Result<Result<(), ScriptError>, Fault> {
+    let sql = "SELECT sealed FROM script WHERE account = ?1 AND name = ?2";
+    let sealed: Option<Vec<u8>> = work.first(sql, params![int(of.0), from], |row| row.get(0))?;
+    let Some(sealed) = sealed else { return Ok(Err(ScriptError::Missing)) };
+    if exists(work, of, to)? {
+        return Ok(Err(ScriptError::Exists));
+    }
+    let mut text = Vec::new();
+    vault.open_row(&context(of, from), &sealed, &mut text)?;
+    let sealed = vault.seal_row(&context(of, to), &text)?;
+    let sql = "UPDATE script SET name = ?3, sealed = ?4 WHERE account = ?1 AND name = ?2";
+    work.run(sql, params![int(of.0), from, to, sealed])?;
     Ok(Ok(()))
 }
 

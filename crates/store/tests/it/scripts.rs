@@ -96,3 +96,24 @@ fn scripts_are_sealed() {
         }
     }
 }
+
+/// RFC 5804 §2.11: the text stays, so does the mark of the active one; no other script is lost.
+#[test]
+fn scripts_get_other_names() {
+    let mut rig = Rig::new();
+    let (alice, bob) = (rig.account("alice"), rig.account("bob"));
+    let scripts = rig.store.scripts();
+    scripts.put(alice, "old", "discard;").unwrap();
+    scripts.put(alice, "other", "stop;").unwrap();
+    scripts.put(bob, "his", "keep;").unwrap();
+    scripts.activate(alice, Some("old")).unwrap();
+    assert_eq!(scripts.rename(alice, "old", "other"), Err(ScriptError::Exists));
+    assert_eq!(scripts.rename(alice, "old", "old"), Err(ScriptError::Exists));
+    assert_eq!(scripts.rename(alice, "his", "mine"), Err(ScriptError::Missing));
+    scripts.rename(alice, "old", "his").unwrap();
+    assert_eq!(names(&rig, alice), ["his*", "other"]);
+    rig.reopen();
+    let scripts = rig.store.scripts();
+    assert_eq!(scripts.active(alice), Ok(Some(Script { name: "his".into(), text: "discard;".into() })));
+    assert_eq!(scripts.text(bob, "his").as_deref(), Ok("keep;"));
+}
