@@ -144,7 +144,7 @@ impl Connection {
                     self.cut_short = true;
                     Input::TlsUp(ChannelBinding::default())
                 }
-                Action::LoggedOut => continue,
+                Action::Compress(_) | Action::LoggedOut => continue,
                 Action::Run => {
                     loop {
                         let mut given = Vec::new();

@@ -93,7 +93,7 @@ impl Driver {
                     self.out.extend(b"TLS\r\n");
                     Input::TlsUp(ChannelBinding::default())
                 }
-                Action::LoggedOut => continue,
+                Action::Compress(_) | Action::LoggedOut => continue,
                 Action::Run => {
                     while self.session.run(&mut self.out) == Progress::More {}
                     Input::RunDone
