@@ -101,6 +101,7 @@ impl Visitor {
         let guard = self.server.auth.register(logged_in);
         let account = self.server.store.directory().account(logged_in.account).ok().flatten();
         let Some((guard, account)) = guard.zip(account) else { return Err(Failure::Refused) };
+        self.server.metrics.login(self.service, "right");
         info!(service = self.service, account = %account.address, app = ?logged_in.app_password, "logged in");
         Ok(Login { account, guard })
     }
@@ -116,6 +117,7 @@ impl Visitor {
         };
         let user = &user[..user.floor_char_boundary(LOGGED_NAME)];
         info!(service = self.service, user, banned, "log-in failed");
+        self.server.metrics.login(self.service, if banned { "banned" } else { "wrong" });
         tokio::time::sleep(delay).await;
         Failure::Refused
     }

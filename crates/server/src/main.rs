@@ -13,6 +13,7 @@ mod inbound;
 mod log;
 mod login;
 mod mailbox;
+mod metrics;
 mod outbound;
 mod random;
 mod reader;
@@ -20,6 +21,7 @@ mod sendmail;
 mod serve;
 mod server;
 mod story;
+mod systemd;
 mod transfer;
 mod trial;
 

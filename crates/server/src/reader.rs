@@ -88,6 +88,7 @@ impl Client {
                 Action::StartTls => {
                     let tls = self.server.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
                     connection.start_tls(tls, self.protocol, HANDSHAKE).await?;
+                    self.server.secured(connection);
                     Input::TlsUp(connection.tls_info().map(|info| info.binding).unwrap_or_default())
                 }
                 Action::Compress(came) => {

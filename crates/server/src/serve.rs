@@ -7,8 +7,10 @@ use crate::control::{Admin, Control};
 use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
+use crate::metrics::{Metrics, endpoint::Endpoint};
 use crate::outbound::Outbound;
 use crate::server::{Server, WORKING_SESSIONS};
+use crate::systemd::Systemd;
 use crate::{inbound, reader, sendmail};
 use base::{Limits, Resolver};
 use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
@@ -45,10 +47,13 @@ pub fn run(config: Config) -> ExitCode {
         Ok(runtime) => runtime.block_on(serve(config)),
         Err(error) => Err(format!("cannot start threads: {error}")),
     };
+    if let Err(why) = &outcome {
+        error!(why, "cannot serve");
+    }
+    crate::log::finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            error!(why, "cannot serve");
             // Not `eprintln`, which panics where the disk of standard error is full.
             let _ = writeln!(std::io::stderr(), "mailward: {why}");
             ExitCode::FAILURE
@@ -90,12 +95,23 @@ async fn serve(config: Config) -> Result<(), String> {
         tasks.spawn(tls.clone().watch());
     }
     let mut sending = tokio::spawn(server.outbound.clone().run());
+    if let Some(place) = &config.metrics {
+        let endpoint = Endpoint::bind(place)
+            .await
+            .map_err(|e| format!("cannot listen on {place} (metrics.address): {e}"))?;
+        info!(%place, "listening for Prometheus");
+        tasks.spawn(endpoint.serve(server.metrics.clone(), server.clone(), admission.clone()));
+    }
+    let systemd = Arc::new(Systemd::of_environment());
+    tasks.spawn(watchdog(systemd.clone(), store.clone(), admission.clone()));
+    systemd.ready("ready");
     info!(host = %config.hostname, "ready");
     if let Some(trial) = &config.trial {
         print!("{}", trial.welcome());
     }
-    wait_for_stop(&config, &server, &admission).await?;
+    wait_for_stop(&config, &server, &admission, &systemd).await?;
     info!("stopping");
+    systemd.stopping();
     tasks.shutdown().await;
     stop.send_replace(true);
     if tokio::time::timeout(FAREWELL, admission.wait_empty()).await.is_err() {
@@ -108,6 +124,20 @@ async fn serve(config: Config) -> Result<(), String> {
     tokio::task::spawn_blocking(move || store.close()).await.map_err(|e| e.to_string())?;
     info!("stopped");
     Ok(())
+}
+
+/// Feeds systemd's watchdog while the runtime and the store's writer answer.
+async fn watchdog(systemd: Arc<Systemd>, store: Arc<dyn Store>, admission: Arc<Admission>) {
+    let Some(pause) = systemd.feeding_time() else { return };
+    loop {
+        let asked = store.clone();
+        let answer = tokio::task::spawn_blocking(move || asked.answers());
+        if let Ok(Ok(true)) = tokio::time::timeout(pause, answer).await {
+            systemd.feed();
+        }
+        systemd.status(&format!("{} connections", admission.count()));
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// The server without doors: what commands find where none runs. Dropped, the store is closed.
@@ -218,12 +248,15 @@ fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>)
     store.on_change(Arc::new(move |accounts| listener.changed(accounts)));
     let gatehouse = Arc::new(Gatehouse::new(&screen));
     let dns = Arc::new(HickoryResolver::new(&config.dns_servers)?);
-    let outbound = Outbound::new(config, store.clone(), gatehouse.clone(), dns, stop.clone())?;
+    let metrics = Arc::new(Metrics::default());
+    let outbound =
+        Outbound::new(config, store.clone(), gatehouse.clone(), dns, stop.clone(), metrics.clone())?;
     Ok(Server {
         host: config.hostname.clone(),
         gatehouse,
         filing: Filing::new(store.clone(), config.hostname.clone()),
         outbound,
+        metrics,
         auth: authenticator(config, store.clone())?,
         tls: load_tls(config)?,
         store,
@@ -283,7 +316,12 @@ fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, String> {
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP has configuration and certificates read again.
-async fn wait_for_stop(config: &Config, server: &Server, admission: &Admission) -> Result<(), String> {
+async fn wait_for_stop(
+    config: &Config,
+    server: &Server,
+    admission: &Admission,
+    systemd: &Systemd,
+) -> Result<(), String> {
     let open = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
     let (mut terminate, mut interrupt) = (open(SignalKind::terminate())?, open(SignalKind::interrupt())?);
     let mut hangup = open(SignalKind::hangup())?;
@@ -293,7 +331,10 @@ async fn wait_for_stop(config: &Config, server: &Server, admission: &Admission) 
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => {
                 info!("reloading");
+                systemd.reloading();
                 reload(config, server, admission);
+                crate::log::reopen();
+                systemd.ready("ready");
             }
         }
     }
@@ -333,6 +374,7 @@ fn reload(config: &Config, server: &Server, admission: &Admission) {
 /// A door's way in: what a connection that comes through it is served with.
 struct Entrance {
     server: Arc<Server>,
+    service: &'static str,
     implicit_tls: bool,
     handshake_wait: Duration,
     /// For strangers, and for clients on this machine that may log in without TLS.
@@ -353,6 +395,7 @@ impl Entrance {
     fn new(door: &Door, config: &Config, server: Arc<Server>) -> Self {
         let clear = config.auth.plaintext_on_loopback && door.tls == TlsMode::Off;
         Entrance {
+            service: door.service.word(),
             implicit_tls: door.tls == TlsMode::Implicit,
             handshake_wait: config.handshake_wait,
             far: Desk::new(door, config, &server, false),
@@ -370,6 +413,7 @@ impl Entrance {
                 }
                 Accepted::Refused(refused) => {
                     info!(peer = %refused.peer, why = ?refused.why, "connection refused");
+                    self.server.metrics.turned_away();
                     let farewell = if self.implicit_tls { "" } else { self.far.farewell() };
                     refused.say(farewell.as_bytes());
                 }
@@ -384,7 +428,9 @@ impl Entrance {
                 debug!(peer = %connection.peer(), %error, "TLS handshake failed");
                 return;
             }
+            self.server.secured(&connection);
         }
+        self.server.metrics.connected(self.service);
         let near = connection.peer().ip().is_loopback();
         let desk = if near { &self.near } else { &self.far };
         let server = self.server.clone();

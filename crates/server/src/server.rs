@@ -5,13 +5,16 @@ use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
 use crate::mailbox::AccountMail;
+use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use base::mailbox::MailError;
 use base::{AccountId, Address, Domain, Reply};
 use gate::{Destination, LocalTarget};
-use net::Tls;
+use net::{Connection, Tls};
 use session::mailstore::Mailstore;
+use std::net::IpAddr;
 use std::sync::Arc;
+use store::story::Event;
 use store::{Account, DirectoryError, Found, Store};
 use tokio::sync::{Semaphore, watch};
 use wire::mime::HeaderFilter;
@@ -33,6 +36,8 @@ pub struct Server {
     pub filing: Arc<Filing>,
     /// Sends mail to other servers.
     pub outbound: Arc<Outbound>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Log-ins.
     pub auth: Authenticator,
     /// Certificates, if there are any.
@@ -51,6 +56,19 @@ impl Server {
     /// An account's mail, for a session.
     pub fn mail_of(&self, account: Account) -> Arc<dyn Mailstore> {
         Arc::new(AccountMail::new(account, self.store.clone(), self.gatehouse.clone()))
+    }
+
+    /// Notes that a peer's mail was refused.
+    pub fn refused(&self, peer: IpAddr, event: Event) {
+        self.metrics.happened(event.what);
+        self.store.stories().refused(peer, event);
+    }
+
+    /// Notes that a connection to us has TLS.
+    pub fn secured(&self, connection: &Connection) {
+        if let Some((version, _)) = connection.tls_words() {
+            self.metrics.secured("in", version);
+        }
     }
 
     /// Answers whether an account owns an address.

@@ -160,6 +160,15 @@ pub trait Store: Send + Sync {
     /// A hint only: the change log is what counts.
     fn on_change(&self, listener: Arc<dyn Fn(&[AccountId]) + Send + Sync>);
 
+    /// Whether work is done: waits for the writer's turn, at most as long as that takes. Blocks.
+    fn answers(&self) -> bool;
+
+    /// Commits so far, and the time that they took.
+    fn commits(&self) -> (u64, std::time::Duration);
+
+    /// Octets of room on the disk.
+    fn free_octets(&self) -> u64;
+
     /// Waits until what was delivered so far is in the text index: for tests and benchmarks.
     fn wait_indexed(&self);
 

@@ -27,6 +27,9 @@ pub trait Queue: Send + Sync {
     /// The same of one destination.
     fn earliest(&self, destination: &str) -> Result<Option<Timestamp>, StoreError>;
 
+    /// How many entries are in which state.
+    fn counts(&self) -> Result<Counts, StoreError>;
+
     /// Entries for a destination that are due at `now`, by time and number, after the one that `after` names, at
     /// most `most`. Those of one message that became due together are neighbours.
     fn due(
@@ -100,6 +103,17 @@ pub struct Waiting {
     pub due: Timestamp,
     /// Entries.
     pub entries: u64,
+}
+
+/// Entries by state.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// Due, and not settled yet.
+    pub waiting: u64,
+    /// Due later.
+    pub deferred: u64,
+    /// Held.
+    pub held: u64,
 }
 
 /// What became of an entry.

@@ -10,6 +10,8 @@ pub use quantity::{Network, Size, Span};
 pub use raw::{LogFormat, OutboundTls, RawConfig, TlsMode};
 pub use show::{Style, show};
 
+use crate::log::{self, LogTo};
+use crate::metrics::endpoint::Place;
 use crate::outbound::route::NextHop;
 use crate::trial::Trial;
 use ::base::address::Host;
@@ -58,6 +60,10 @@ pub struct Config {
     pub sendmail: Option<Sendmail>,
     /// Content checks only record.
     pub record_only: bool,
+    /// Where metrics can be asked for.
+    pub metrics: Option<Place>,
+    /// Where the log goes.
+    pub log_to: LogTo,
     /// The log's filter.
     pub log_level: String,
     /// The log's form.
@@ -81,6 +87,19 @@ pub enum ServiceKind {
     Pop3,
     /// ManageSieve.
     ManageSieve,
+}
+
+impl ServiceKind {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            ServiceKind::Smtp => "smtp",
+            ServiceKind::Submission => "submission",
+            ServiceKind::Imap => "imap",
+            ServiceKind::Pop3 => "pop3",
+            ServiceKind::ManageSieve => "managesieve",
+        }
+    }
 }
 
 /// A port that listens, at one or more addresses.
@@ -285,6 +304,7 @@ impl Written {
             &mut errors,
         );
         check(bounds(raw), &mut errors);
+        let metrics = check(metrics(&raw.metrics), &mut errors);
         if raw.server.key_file.starts_with(&raw.server.data) {
             errors.push("server.key_file lies in the data directory: keep the key elsewhere, or a copy of the data is a copy of the mail".into());
         }
@@ -316,6 +336,8 @@ impl Written {
             outbound,
             sendmail,
             record_only: raw.screen.record_only,
+            metrics: metrics.flatten(),
+            log_to: log_to(&raw.log),
             log_level: raw.log.level.clone(),
             log_format: raw.log.format,
             limits: limits(&raw.limits),
@@ -342,6 +364,38 @@ fn defaults() -> Result<Table, toml::ser::Error> {
     Table::try_from(RawConfig::default())
 }
 
+fn metrics(raw: &raw::Metrics) -> Result<Option<Place>, String> {
+    if !raw.enabled {
+        return Ok(None);
+    }
+    if raw.address.starts_with('/') {
+        return Ok(Some(Place::Socket(raw.address.clone().into())));
+    }
+    match raw.address.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(Some(Place::Loopback(address))),
+        Ok(_) => Err(
+            "metrics.address is not an address of loopback: whoever may ask from elsewhere would read them"
+                .into(),
+        ),
+        Err(_) => {
+            Err(format!("metrics.address: {} is neither ADDRESS:PORT nor the path of a socket", raw.address))
+        }
+    }
+}
+
+fn log_to(raw: &raw::Log) -> LogTo {
+    match raw.to.as_str() {
+        "stderr" => LogTo::Stderr,
+        "journald" => LogTo::Journald,
+        path => LogTo::File(log::Settings {
+            path: path.into(),
+            octets: raw.turn_over_size.0,
+            age: raw.turn_over_after.0,
+            keep: raw.keep,
+        }),
+    }
+}
+
 /// Lays `top` over `table`, key by key; lists are replaced whole.
 fn lay_over(table: &mut Table, top: &Table) {
     for (key, value) in top {
@@ -366,6 +420,11 @@ fn make_absolute(table: &mut Table, directory: &Path) {
     }
     if let Some(Value::Table(sendmail)) = table.get_mut("sendmail") {
         fix(sendmail.get_mut("socket"));
+    }
+    if let Some(Value::Table(log)) = table.get_mut("log")
+        && !matches!(log.get("to"), Some(Value::String(to)) if to == "stderr" || to == "journald")
+    {
+        fix(log.get_mut("to"));
     }
     if let Some(Value::Table(outbound)) = table.get_mut("outbound") {
         fix(outbound.get_mut("smart_host_password_file"));

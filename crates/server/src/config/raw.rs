@@ -258,8 +258,26 @@ section! {
 }
 
 section! {
-    /// The log, written to standard error.
+    /// Metrics for Prometheus.
+    Metrics {
+        /// Whether they can be asked for.
+        enabled: bool = false,
+        /// Where: an address of loopback with a port, or the path of a socket for the server's own user.
+        address: String = "127.0.0.1:9725".into(),
+    }
+}
+
+section! {
+    /// The log.
     Log {
+        /// Where it goes: "stderr", "journald", or a file.
+        to: String = "stderr".into(),
+        /// The size at which a file is turned over: mailward.log becomes mailward.log.1, and so on.
+        turn_over_size: Size = Size(64 << 20),
+        /// The age at which it is.
+        turn_over_after: Span = span(7 * 86_400),
+        /// Files that are kept besides.
+        keep: usize = 8,
         /// "error", "warn", "info", "debug" or "trace"; also by module: "info,store=debug".
         level: String = "info".into(),
         /// "text" or "json".
@@ -361,6 +379,8 @@ pub struct RawConfig {
     pub dns: Dns,
     /// Screening.
     pub screen: Screen,
+    /// Metrics.
+    pub metrics: Metrics,
     /// The log.
     pub log: Log,
     /// Limits.
@@ -386,6 +406,7 @@ impl Default for RawConfig {
             store: Store::default(),
             dns: Dns::default(),
             screen: Screen::default(),
+            metrics: Metrics::default(),
             log: Log::default(),
             limits: Limits::default(),
         }
@@ -412,6 +433,7 @@ pub const SECTIONS: &[(&str, &str, &[Key])] = &[
     ("store", "Where mail is kept.", Store::KEYS),
     ("dns", "The domain name system.", Dns::KEYS),
     ("screen", "Screening.", Screen::KEYS),
+    ("metrics", "Metrics for Prometheus, at /metrics.", Metrics::KEYS),
     ("log", "The log.", Log::KEYS),
     ("limits", "What peers may make the server keep, count or wait for.", Limits::KEYS),
 ];

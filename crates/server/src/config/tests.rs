@@ -151,3 +151,23 @@ fn every_key_is_in_the_manual() {
         }
     }
 }
+
+#[test]
+fn metrics_stay_on_this_machine() {
+    let metrics = |address: &str| format!("{LEAST}[metrics]\nenabled = true\naddress = \"{address}\"");
+    let place = |address: &str| convert(&metrics(address)).unwrap().metrics.map(|place| place.to_string());
+    assert_eq!(place("[::1]:9725").as_deref(), Some("[::1]:9725"));
+    assert_eq!(place("/run/mailward/metrics.sock").as_deref(), Some("/run/mailward/metrics.sock"));
+    check_error(&metrics("0.0.0.0:9725"), "loopback");
+    check_error(&metrics("here"), "neither ADDRESS:PORT nor the path of a socket");
+    assert_eq!(convert(LEAST).unwrap().metrics, None);
+}
+
+#[test]
+fn logs_go_where_they_are_told() {
+    let to = |to: &str| convert(&format!("{LEAST}[log]\nto = \"{to}\"")).unwrap().log_to;
+    assert_eq!(to("stderr"), LogTo::Stderr);
+    assert_eq!(to("journald"), LogTo::Journald);
+    let LogTo::File(file) = to("mailward.log") else { panic!("no file") };
+    assert_eq!(file.path, PathBuf::from("/etc/mailward/mailward.log"));
+}

@@ -99,6 +99,7 @@ impl Inbound {
                 Action::StartTls => {
                     let tls = self.server.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
                     connection.start_tls(tls, net::Protocol::Smtp, HANDSHAKE).await?;
+                    self.server.secured(connection);
                     (self.transaction, self.login) = (None, None);
                     let binding = connection.tls_info().map(|info| info.binding).unwrap_or_default();
                     session.feed(Instant::now(), Input::TlsUp(binding));
@@ -117,7 +118,7 @@ impl Inbound {
         let trace = crate::random::trace_id();
         info!(%trace, %from, %reply, why, "sender refused");
         let event = Event::new(trace, What::Refused).by(who).said(reply);
-        self.server.store.stories().refused(self.peer.ip, Event { from: from.to_string(), ..event });
+        self.server.refused(self.peer.ip, Event { from: from.to_string(), ..event });
     }
 
     /// Boxed: answers need room that an idle connection should not hold.

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use store::story::{Event, What};
-use store::{Account, Placed, StoreError};
+use store::{Account, Place, Placed, StoreError};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 use wire::mime::{self, HeaderFilter};
@@ -235,7 +235,7 @@ impl Transaction {
             Ok(screened) => screened,
             Err(reply) => {
                 info!(%trace, from, size, %reply, why, "message refused");
-                server.store.stories().refused(peer.ip, refused.said(&reply));
+                server.refused(peer.ip, refused.said(&reply));
                 return reply;
             }
         };
@@ -247,12 +247,13 @@ impl Transaction {
                 let places: Vec<String> =
                     placed.iter().take(1).flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
                 info!(%trace, from, size, story, places = places.join(", "), "message accepted");
+                count(server, &placed);
                 Reply::new(250, (2, 0, 0), format!("Ok, {trace}"))
             }
             Err(error) => {
                 warn!(%trace, from, size, ?error, "message not stored");
                 let reply = store_reply(&error);
-                server.store.stories().refused(peer.ip, refused.said(&reply));
+                server.refused(peer.ip, refused.said(&reply));
                 reply
             }
         }
@@ -269,7 +270,7 @@ impl Transaction {
         let from = self.sender.mail.reverse_path.to_string();
         let account = self.sender.identity.as_ref().map(|who| who.account);
         let event = Event { from, account, ..event }.by(self.brought_by(peer));
-        server.store.stories().refused(peer.ip, event);
+        server.refused(peer.ip, event);
     }
 
     fn brought_by(&self, peer: &PeerEvidence) -> String {
@@ -424,6 +425,18 @@ async fn commit(
 
 fn may_need_files(tree: &mime::Tree) -> bool {
     tree.parts().iter().any(|part| part.encoding == mime::Encoding::Base64 && part.size() >= FILE_FROM)
+}
+
+fn count(server: &Server, placed: &[Placed]) {
+    server.metrics.happened(What::Came);
+    // What follows is a notice of ours.
+    for place in placed.iter().take(1).flat_map(|placed| &placed.places) {
+        server.metrics.happened(match place {
+            Place::Mailbox { .. } => What::Filed,
+            Place::Queue(_) => What::Queued,
+            Place::Quarantine(_) => What::Quarantined,
+        });
+    }
 }
 
 /// Who a peer is, and how it speaks.

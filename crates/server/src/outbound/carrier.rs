@@ -267,6 +267,9 @@ impl Carrier<'_> {
             match Hop::open(&exchange, address, &self.outbound.ways).await {
                 Ok(hop) => {
                     debug!(destination = self.destination, server = hop.words(), "connected");
+                    hop.tls_version()
+                        .into_iter()
+                        .for_each(|version| self.outbound.metrics.secured("out", version));
                     self.hop = Some(hop);
                     return Ok(());
                 }
@@ -347,6 +350,7 @@ impl Carrier<'_> {
             let (fate, event) = match fate {
                 Fate::Delivered(reply) => {
                     info!(trace = %entry.trace, to = %entry.recipient, server = words, %reply, "sent");
+                    self.outbound.metrics.delivered_after(now.0.saturating_sub(entry.since.0));
                     if server.is_some_and(|server| entry.terms.wants_relay(server.dsn, server.deliver_by)) {
                         let event = event(What::Sent, &reply);
                         let report = report(entry, Action::Relayed, reply, name);

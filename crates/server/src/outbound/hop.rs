@@ -216,6 +216,11 @@ impl Hop {
         format!("{}[{}] {tls}", self.name, self.connection.peer().ip())
     }
 
+    /// The version of TLS, if there is any.
+    pub fn tls_version(&self) -> Option<&'static str> {
+        self.connection.tls_words().map(|(version, _)| version)
+    }
+
     /// The server's name.
     pub fn name(&self) -> &Host {
         &self.name

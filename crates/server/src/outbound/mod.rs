@@ -14,6 +14,7 @@ pub mod route;
 
 use crate::config;
 use crate::gatehouse::Gatehouse;
+use crate::metrics::Metrics;
 use base::{Domain, Reply, Resolver, Timestamp};
 use clock::Clock;
 use gate::{Delivery, Screened};
@@ -73,6 +74,7 @@ pub struct Outbound {
     /// Rung when there is something new on the board.
     bell: Notify,
     clock: Clock,
+    metrics: Arc<Metrics>,
     /// Rung for carriers that wait for more, by destination. It is there while the destination has carriers.
     more: Mutex<HashMap<String, Arc<Notify>>>,
     stop: watch::Receiver<bool>,
@@ -98,6 +100,7 @@ impl Outbound {
         gatehouse: Arc<Gatehouse>,
         dns: Arc<dyn Resolver>,
         stop: watch::Receiver<bool>,
+        metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, String> {
         let set = &config.outbound;
         let name =
@@ -143,6 +146,7 @@ impl Outbound {
             })),
             bell: Notify::new(),
             clock: Clock::new(),
+            metrics,
             more: Mutex::new(HashMap::new()),
             stop,
         }))
@@ -359,6 +363,8 @@ impl Outbound {
     /// Commits fates, and others together with what senders are told of them. Comes back when that is done: until then
     /// nobody else may touch these entries, for what was sent and is not written down would be sent again.
     async fn settle(&self, settled: Vec<Settled>, told: Vec<Told>) {
+        let events = settled.iter().flat_map(|one| &one.events).chain(told.iter().map(|one| &one.event));
+        events.for_each(|event| self.metrics.happened(event.what));
         self.write_down(settled).await;
         if told.is_empty() || self.tell(&told).await {
             return;

@@ -39,20 +39,20 @@ pub fn words(event: &Event, names: &Names<'_>) -> String {
             format!("Kept back from {} in quarantine, as entry {number}: {said}.", someone(to))
         }
         What::Sent => format!("Sent on: for {to} the server {by} took it and answered \"{said}\"."),
-        What::Failed if by.is_empty() => format!("It cannot be delivered to {to}: {said}"),
+        What::Failed if by.is_empty() => format!("It cannot be delivered to {to}: \"{said}\"."),
         What::Failed => {
             format!("It cannot be delivered to {to}: the server {by} refused it with \"{said}\".")
         }
         What::PutOff if by.is_empty() => {
-            format!("Not delivered to {to} yet (try {number}): {said} It will be tried again.")
+            format!("Not delivered to {to} yet (try {number}): \"{said}\". It will be tried again.")
         }
         What::PutOff => format!(
             "Not delivered to {to} yet (try {number}): the server {by} answered \"{said}\". It will be tried again."
         ),
-        What::Late => format!("It is late for {to}: {said} It will still be tried."),
-        What::Expired => format!("Given up for {to}, as it waited too long: {said}"),
+        What::Late => format!("It is late for {to}: \"{said}\". It will still be tried."),
+        What::Expired => format!("Given up for {to}, as it waited too long: \"{said}\"."),
         What::Answered => answered(event),
-        What::Held => format!("The administrator holds it back from {to}: {said}"),
+        What::Held => format!("The administrator holds it back from {to}: {said}."),
         What::Released => format!("The administrator holds it back from {to} no longer."),
         What::Retried => format!("The administrator wants it tried at once for {to}."),
         What::Dropped => format!("The administrator threw it away for {to}; nobody was told."),

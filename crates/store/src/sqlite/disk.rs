@@ -40,6 +40,12 @@ impl Disk {
         Ok(Disk { directory: directory.to_owned(), least_free, last: Mutex::new(None), _lock: lock })
     }
 
+    /// Octets of room; 0 where the file system can't say.
+    pub(super) fn free_octets(&self) -> u64 {
+        let fs = rustix::fs::statvfs(&self.directory);
+        fs.map_or(0, |fs| fs.f_bavail.saturating_mul(fs.f_frsize))
+    }
+
     /// Whether there is room for more mail.
     pub(super) fn has_room(&self) -> bool {
         let mut last = self.last.lock();

@@ -53,6 +53,7 @@ use rusqlite::Connection;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use text::Indexer;
 use writer::{Work, Writer};
 
@@ -73,6 +74,9 @@ pub(crate) fn alone(directory: &std::path::Path) -> Result<Disk, StoreError> {
 
 /// While this file in the store's directory is locked by someone who copies blobs, none is removed.
 pub(crate) const HOLD: &str = "hold";
+
+/// Within this a writer that is not stuck has done something.
+const PROGRESS: Duration = Duration::from_secs(1);
 
 /// A store in one directory. Dropped, it closes.
 pub struct Sqlite {
@@ -341,6 +345,27 @@ impl Store for Sqlite {
 
     fn on_change(&self, listener: Arc<dyn Fn(&[AccountId]) + Send + Sync>) {
         self.parts.writer.listen(listener);
+    }
+
+    fn answers(&self) -> bool {
+        match self.write(|_| Ok(())).map_err(StoreError::from) {
+            Ok(()) => true,
+            // One that has more to do than may wait does it all the same.
+            Err(StoreError::Busy) => {
+                let before = self.parts.writer.commits().0;
+                std::thread::sleep(PROGRESS);
+                self.parts.writer.commits().0 > before
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn commits(&self) -> (u64, Duration) {
+        self.parts.writer.commits()
+    }
+
+    fn free_octets(&self) -> u64 {
+        self.parts.disk.free_octets()
     }
 
     fn wait_indexed(&self) {

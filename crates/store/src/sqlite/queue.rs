@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::schema::int;
 use super::writer::Work;
 use super::{Sqlite, housekeeping, quarantine, story};
-use crate::queue::{Change, Changed, Fate, Hold, Queue, Queued, Settled, Waiting, Which};
+use crate::queue::{Change, Changed, Counts, Fate, Hold, Queue, Queued, Settled, Waiting, Which};
 use crate::story::{Event, What};
 use crate::{Done, Placed, StoreError};
 use base::{AccountId, Address, DomainId, MailId, ReversePath, Timestamp, TraceId};
@@ -50,6 +50,19 @@ impl Queue for Sqlite {
         };
         let due = self.parts.readers.lend(read).map_err(StoreError::from)?;
         Ok(due.flatten().map(Timestamp))
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        let sql = "SELECT count(*) FILTER (WHERE held IS NULL AND due <= ?1),
+                   count(*) FILTER (WHERE held IS NULL AND due > ?1), count(*) FILTER (WHERE held IS NOT NULL) FROM queue";
+        let number = |row: &Row<'_>, column| row.get::<_, i64>(column).map(|count| count as u64);
+        let read = |reader: &Connection| {
+            let counts = |row: &Row<'_>| {
+                Ok(Counts { waiting: number(row, 0)?, deferred: number(row, 1)?, held: number(row, 2)? })
+            };
+            super::writer::first(reader, sql, [Timestamp::now().0], counts)
+        };
+        Ok(self.parts.readers.lend(read).map_err(StoreError::from)?.unwrap_or_default())
     }
 
     fn due(

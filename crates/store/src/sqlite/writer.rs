@@ -10,6 +10,7 @@ use rusqlite::{Connection, Params, Row};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,9 @@ struct Shared {
     arrived: Condvar,
     listeners: Mutex<Vec<Listener>>,
     wal: Arc<Wal>,
+    commits: AtomicU64,
+    /// What they took, in microseconds.
+    commit_time: AtomicU64,
 }
 
 #[derive(Default)]
@@ -103,6 +107,8 @@ impl Writer {
             arrived: Condvar::new(),
             listeners: Mutex::default(),
             wal,
+            commits: AtomicU64::new(0),
+            commit_time: AtomicU64::new(0),
         });
         let inner = shared.clone();
         let thread = std::thread::Builder::new()
@@ -115,6 +121,12 @@ impl Writer {
     /// Has a listener called after each commit that changes an account.
     pub(super) fn listen(&self, listener: Listener) {
         self.shared.listeners.lock().push(listener);
+    }
+
+    /// Commits so far, and the time that they took.
+    pub(super) fn commits(&self) -> (u64, Duration) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.shared.commits), Duration::from_micros(read(&self.shared.commit_time)))
     }
 
     /// Queues `work`, which brings about this many octets. `done` gets its outcome after the commit.
@@ -292,7 +304,11 @@ fn write_batch(
         begun = work_apart(connection, unit.as_mut(), touched);
         batch.push(unit);
     }
+    let start = Instant::now();
     let lost = begun.and_then(|()| run(connection, "COMMIT")).err().map(StoreError::from);
+    let taken = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    shared.commits.fetch_add(1, Ordering::Relaxed);
+    shared.commit_time.fetch_add(taken, Ordering::Relaxed);
     if let Some(error) = &lost {
         touched.clear();
         tracing::error!(?error, units = batch.len(), "a batch could not be written");
