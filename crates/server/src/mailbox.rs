@@ -13,7 +13,7 @@ use std::any::Any;
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
-use store::{Account, Place, Store, StoreError, StoredMessage};
+use store::{Account, Place, Placed, Store, StoreError, StoredMessage};
 use wire::mime;
 
 /// An account's mail, for as long as a session is logged in.
@@ -132,13 +132,16 @@ impl Mailstore for AccountMail {
         self.store.move_to(self.account.id, from, uids, to)
     }
 
-    fn room_for(&self, octets: u64) -> Result<(), MailError> {
+    fn room_for(&self, octets: u64, replaced: Option<u64>) -> Result<(), MailError> {
         if !self.store.has_room() {
             return Err(mail_error(StoreError::DiskFull));
         }
         let quota = self.store.quota(self.account.id)?;
-        let octets_over = quota.octets_limit.is_some_and(|limit| quota.octets.saturating_add(octets) > limit);
-        let messages_over = quota.messages_limit.is_some_and(|limit| quota.messages >= limit);
+        let more = octets.saturating_sub(replaced.unwrap_or(0));
+        let octets_over =
+            more > 0 && quota.octets_limit.is_some_and(|limit| quota.octets.saturating_add(more) > limit);
+        let messages_over =
+            replaced.is_none() && quota.messages_limit.is_some_and(|limit| quota.messages >= limit);
         if octets_over || messages_over { Err(MailError::OverQuota) } else { Ok(()) }
     }
 
@@ -150,15 +153,19 @@ impl Mailstore for AccountMail {
     fn append(&self, to: MailboxId, mail: Vec<NewMail>) -> Result<Appended, MailError> {
         let screened = mail.into_iter().map(|m| self.screened(to, m)).collect::<Result<Vec<_>, _>>()?;
         let placed = self.store.accept_now(screened).map_err(mail_error)?;
-        let mut all: Option<Appended> = None;
-        for place in placed.into_iter().flat_map(|p| p.places) {
-            let Place::Mailbox { appended, .. } = place else { continue };
-            match &mut all {
-                Some(all) => all.uids.extend(appended.uids),
-                None => all = Some(appended),
-            }
-        }
-        all.ok_or(unavailable("nothing was appended"))
+        appended(placed)
+    }
+
+    fn replace(
+        &self,
+        from: MailboxId,
+        uid: Uid,
+        to: MailboxId,
+        mail: NewMail,
+    ) -> Result<Appended, MailError> {
+        let with = self.screened(to, mail)?;
+        let placed = self.store.replace(self.account.id, from, uid, with).map_err(mail_error)?;
+        appended([placed.ok_or(MailError::NoMessage)?])
     }
 
     fn quota(&self) -> Result<Quota, MailError> {
@@ -172,6 +179,19 @@ impl Mailstore for AccountMail {
     fn pop3_remove(&self, mailbox: MailboxId, uids: &[Uid]) -> Result<(), MailError> {
         self.store.remove_recoverably(self.account.id, mailbox, uids)
     }
+}
+
+/// The numbers of messages that went into one mailbox.
+fn appended(placed: impl IntoIterator<Item = Placed>) -> Result<Appended, MailError> {
+    let mut all: Option<Appended> = None;
+    for place in placed.into_iter().flat_map(|placed| placed.places) {
+        let Place::Mailbox { appended, .. } = place else { continue };
+        match &mut all {
+            Some(all) => all.uids.extend(appended.uids),
+            None => all = Some(appended),
+        }
+    }
+    all.ok_or(unavailable("nothing was appended"))
 }
 
 /// A spool that parses what goes through it.

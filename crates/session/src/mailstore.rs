@@ -88,14 +88,20 @@ pub trait Mailstore: Send + Sync {
     /// Moves messages: no moment at which one is in both or in neither (RFC 6851 §3.3).
     fn move_to(&self, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError>;
 
-    /// Whether a message of this size could be taken: quota and disk. Asked before a literal is read.
-    fn room_for(&self, octets: u64) -> Result<(), MailError>;
+    /// Whether a message of this size could be taken, in the place of one of `replaced` octets: quota and disk. Asked
+    /// before a literal is read.
+    fn room_for(&self, octets: u64, replaced: Option<u64>) -> Result<(), MailError>;
 
     /// A place to put a message that is being received.
     fn spool(&self) -> Result<Box<dyn Spool>, MailError>;
 
     /// Adds spooled messages to a mailbox, all or none (RFC 3502 §6.3.11); durable on return.
     fn append(&self, to: MailboxId, mail: Vec<NewMail>) -> Result<Appended, MailError>;
+
+    /// Adds a spooled message and removes for good the one of `uid`, in one step (RFC 8508 §3.4). Only what the
+    /// account grows by has to fit its quota. [`MailError::NoMessage`]: `uid` is not there, and nothing was done.
+    fn replace(&self, from: MailboxId, uid: Uid, to: MailboxId, mail: NewMail)
+    -> Result<Appended, MailError>;
 
     /// How much is used and allowed.
     fn quota(&self) -> Result<Quota, MailError>;

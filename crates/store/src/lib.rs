@@ -128,6 +128,15 @@ pub trait Store: Send + Sync {
         uids: &[Uid],
         to: MailboxId,
     ) -> Result<Copied, MailError>;
+    /// Puts a message into a mailbox and removes the one of `uid` in `from` for good, in one commit. Only what the
+    /// account grows by has to fit its quota. `None`: `uid` is not there, and nothing was done.
+    fn replace(
+        &self,
+        of: AccountId,
+        from: MailboxId,
+        uid: Uid,
+        with: Screened,
+    ) -> Result<Option<Placed>, StoreError>;
     /// Use and limits.
     fn quota(&self, of: AccountId) -> Result<Quota, MailError>;
     /// Removes messages so that their owner can have them back for a while.

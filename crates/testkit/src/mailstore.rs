@@ -221,6 +221,20 @@ impl Account {
         }
     }
 
+    fn add(&mut self, to: MailboxId, mail: Vec<NewMail>) -> Result<Appended, MailError> {
+        self.find(to)?;
+        let mut uids = Vec::new();
+        for new in mail {
+            let spool = new.spool.into_any().downcast::<FakeSpool>();
+            let octets = spool.map_err(|_| MailError::Refused("a spool of another store"))?.0;
+            let content = self.content(octets);
+            let entry = self.entry(content, new.flags, new.internal_date);
+            let (mailbox, modseq) = self.find_mut(to)?;
+            uids.push(mailbox.insert(entry, modseq));
+        }
+        Ok(Appended { uid_validity: self.find(to)?.validity, uids })
+    }
+
     /// Copies, and where `remove` says so takes the originals away.
     fn transfer(
         &mut self,
@@ -542,8 +556,8 @@ impl Mailstore for FakeMailstore {
         self.working()?.transfer(from, uids, to, true)
     }
 
-    fn room_for(&self, octets: u64) -> Result<(), MailError> {
-        self.working()?.room_for(octets)
+    fn room_for(&self, octets: u64, replaced: Option<u64>) -> Result<(), MailError> {
+        self.working()?.room_for(octets.saturating_sub(replaced.unwrap_or(0)))
     }
 
     fn spool(&self) -> Result<Box<dyn Spool>, MailError> {
@@ -554,17 +568,24 @@ impl Mailstore for FakeMailstore {
     fn append(&self, to: MailboxId, mail: Vec<NewMail>) -> Result<Appended, MailError> {
         let mut account = self.working()?;
         account.room_for(mail.iter().map(|mail| mail.spool.len()).sum())?;
-        account.find(to)?;
-        let mut uids = Vec::new();
-        for new in mail {
-            let spool = new.spool.into_any().downcast::<FakeSpool>();
-            let octets = spool.map_err(|_| MailError::Refused("a spool of another store"))?.0;
-            let content = account.content(octets);
-            let entry = account.entry(content, new.flags, new.internal_date);
-            let (mailbox, modseq) = account.find_mut(to)?;
-            uids.push(mailbox.insert(entry, modseq));
-        }
-        Ok(Appended { uid_validity: account.find(to)?.validity, uids })
+        account.add(to, mail)
+    }
+
+    fn replace(
+        &self,
+        from: MailboxId,
+        uid: Uid,
+        to: MailboxId,
+        mail: NewMail,
+    ) -> Result<Appended, MailError> {
+        let mut account = self.working()?;
+        let replaced = account.find(from)?.mail.get(&uid).ok_or(MailError::NoMessage)?;
+        let replaced = replaced.content.octets.len() as u64;
+        account.room_for(mail.spool.len().saturating_sub(replaced))?;
+        let appended = account.add(to, vec![mail])?;
+        let (mailbox, modseq) = account.find_mut(from)?;
+        mailbox.remove(&[uid], modseq);
+        Ok(appended)
     }
 
     fn quota(&self) -> Result<Quota, MailError> {

@@ -150,11 +150,13 @@ fn needs(body: &CommandBody) -> Needs {
         | Lsub(_)
         | Namespace
         | Status { .. }
-        | Append(_)
         | Idle
         | GetQuota(_)
         | GetQuotaRoot(_)
         | SetQuota { .. } => Needs::Nothing,
+        // RFC 8508 §3.5
+        Append(append) if append.replaced.is_some() => Needs::Writable,
+        Append(_) => Needs::Nothing,
         StartTls | Authenticate { .. } | Login { .. } => Needs::NoLogin,
         Check | Close | Unselect | Search(_) | CancelUpdate(_) | Sort(_) | Thread(_) | Fetch(_) | Copy(_) => {
             Needs::Mailbox
@@ -463,7 +465,7 @@ impl Account {
             Task::Fetch { fetching, .. } => (fetching.step(self, out), fetching.manner()),
             Task::Search { searching, .. } => (searching.step(self, out), searching.manner()),
             Task::List { listing, .. } => (listing.step(self, out), Manner::PLAIN),
-            Task::Append(append) => (append.step(self, framer, out), Manner::PLAIN),
+            Task::Append(append) => (append.step(self, framer, out), append.manner()),
         };
         let outcome = match step {
             Ok(Step::More) => return Some(task),

@@ -1,14 +1,15 @@
-//! APPEND (RFC 9051 §6.3.12, RFC 3502) and CATENATE (RFC 4469): messages are spooled as their parts come, and added
-//! together at the end.
+//! APPEND (RFC 9051 §6.3.12, RFC 3502), CATENATE (RFC 4469) and REPLACE (RFC 8508): messages are spooled as their
+//! parts come, and added together at the end.
 
-use super::account::{Account, Step, Task};
+use super::account::{Account, Outcome, Step, Task};
 use super::completion::Completion;
 use super::store::target_lost;
 use super::sync::Manner;
 use super::url::Source;
 use crate::mailstore::{Mailstore, NewMail, Spool};
-use base::mailbox::MailError;
-use base::{MailboxId, Secret};
+use base::mailbox::{Appended, Columns, MailError};
+use base::{MailboxId, Secret, Uid};
+use std::ops::ControlFlow;
 use std::vec::IntoIter;
 use wire::imap::command::{self, AppendMessage, AppendPiece, AppendReader, Command, CommandBody, Url};
 use wire::imap::{Announced, Code, Framer};
@@ -20,6 +21,8 @@ const MAX_MESSAGES: usize = 200;
 pub(super) struct Append {
     pub(super) tag: String,
     mailbox: MailboxId,
+    /// REPLACE: the message that the new one takes the place of.
+    replaced: Option<Replaced>,
     reader: AppendReader,
     /// What was read and is still to be done.
     pieces: IntoIter<AppendPiece>,
@@ -33,6 +36,15 @@ pub(super) struct Append {
     octets: u64,
     /// Octets of them that URLs named.
     copied: u64,
+}
+
+/// The message that is to be removed.
+struct Replaced {
+    mailbox: MailboxId,
+    uid: Uid,
+    octets: u64,
+    /// Whether the client named it by its UID.
+    by_uid: bool,
 }
 
 /// The message that is being put together.
@@ -80,6 +92,7 @@ impl Account {
         let begun = Append {
             tag: tag.to_owned(),
             mailbox: self.target(&append.mailbox)?,
+            replaced: append.replaced.map(|replaced| self.replaced(&replaced)).transpose()?,
             reader: append.reader,
             pieces: Vec::new().into_iter(),
             announced: None,
@@ -91,6 +104,19 @@ impl Account {
         };
         self.go_on(Box::new(begun), append.pieces, announced);
         Ok(())
+    }
+
+    fn replaced(&self, replaced: &command::Replaced) -> Result<Replaced, Completion> {
+        let (Some(view), Some(uid)) = (&self.view, self.chosen(&replaced.set, replaced.uid)?.pop()) else {
+            return Err(MailError::NoMessage.into());
+        };
+        let mut octets = None;
+        self.store.scan(view.mailbox, &[uid], Columns::default(), &mut |row| {
+            octets = Some(row.size);
+            ControlFlow::Break(())
+        })?;
+        let octets = octets.ok_or(MailError::NoMessage)?;
+        Ok(Replaced { mailbox: view.mailbox, uid, octets, by_uid: replaced.uid })
     }
 
     fn go_on(&mut self, mut append: Box<Append>, pieces: Vec<AppendPiece>, announced: Option<Announced>) {
@@ -127,6 +153,11 @@ impl Account {
 }
 
 impl Append {
+    /// How changes are told with its end.
+    pub(super) fn manner(&self) -> Manner {
+        Manner { uid: self.replaced.as_ref().is_some_and(|replaced| replaced.by_uid), ..Manner::PLAIN }
+    }
+
     /// Whether others should have their turn before it goes on.
     pub(super) fn is_long(&self) -> bool {
         self.source.is_some()
@@ -139,7 +170,7 @@ impl Append {
         framer: &mut Framer,
         out: &mut Vec<u8>,
     ) -> Result<Step, Completion> {
-        let step = self.advance(account);
+        let step = self.advance(account, out);
         match (&step, self.announced.take_if(|_| matches!(step, Ok(Step::Octets)))) {
             (Ok(_), Some(announced)) => {
                 framer.accept();
@@ -153,7 +184,7 @@ impl Append {
         step
     }
 
-    fn advance(&mut self, account: &Account) -> Result<Step, Completion> {
+    fn advance(&mut self, account: &Account, out: &mut Vec<u8>) -> Result<Step, Completion> {
         if self.source.is_some() {
             self.copy()?;
             return Ok(Step::More);
@@ -166,7 +197,7 @@ impl Append {
                 return Ok(Step::Octets);
             }
             Some(AppendPiece::End) => self.end()?,
-            None => return self.add(&*account.store),
+            None => return self.add(account, out).map(|outcome| Step::Done(Box::new(outcome))),
         }
         Ok(Step::More)
     }
@@ -224,7 +255,8 @@ impl Append {
             return Err(too_large());
         }
         self.octets = self.octets.saturating_add(octets);
-        Ok(account.store.room_for(self.octets)?)
+        let replaced = self.replaced.as_ref().map(|replaced| replaced.octets);
+        Ok(account.store.room_for(self.octets, replaced)?)
     }
 
     /// The message is whole.
@@ -239,11 +271,19 @@ impl Append {
     }
 
     /// All messages are there: they go in together.
-    fn add(&mut self, store: &dyn Mailstore) -> Result<Step, Completion> {
-        let added = store.append(self.mailbox, std::mem::take(&mut self.done)).map_err(target_lost)?;
-        let completion = Completion::ok("APPEND completed");
-        let completion = completion.code(Code::AppendUid(added.uid_validity, added.uids));
-        Ok(Step::Done(Box::new(completion.into())))
+    fn add(&mut self, account: &Account, out: &mut Vec<u8>) -> Result<Outcome, Completion> {
+        let mut done = std::mem::take(&mut self.done);
+        let appended = |added: Appended| Code::AppendUid(added.uid_validity, added.uids);
+        if let Some(replaced) = &self.replaced
+            && let Some(mail) = done.pop()
+        {
+            let added = account.store.replace(replaced.mailbox, replaced.uid, self.mailbox, mail);
+            // RFC 8508 §4.3: untagged, before the expunge.
+            Completion::ok("it is there").code(appended(added.map_err(target_lost)?)).print(None, out);
+            return Ok(account.with_modseq(Completion::ok("REPLACE completed"), true).into());
+        }
+        let added = account.store.append(self.mailbox, done).map_err(target_lost)?;
+        Ok(Completion::ok("APPEND completed").code(appended(added)).into())
     }
 }
 

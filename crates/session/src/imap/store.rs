@@ -46,7 +46,7 @@ impl Account {
 
     /// RFC 7162 §3.1.12, §3.2.7: what the client may rely on after messages went; the number is put in when all is
     /// told.
-    fn with_modseq(&self, completion: Completion, expunged: bool) -> Completion {
+    pub(super) fn with_modseq(&self, completion: Completion, expunged: bool) -> Completion {
         match self.enabled.condstore && expunged && completion.code.is_none() {
             true => completion.code(Code::HighestModSeq(ModSeq(1))),
             false => completion,

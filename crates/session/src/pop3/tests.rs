@@ -151,7 +151,10 @@ impl Mailstore for Drop {
     fn move_to(&self, _: MailboxId, _: &[Uid], _: MailboxId) -> Result<Copied, MailError> {
         no()
     }
-    fn room_for(&self, _: u64) -> Result<(), MailError> {
+    fn room_for(&self, _: u64, _: Option<u64>) -> Result<(), MailError> {
+        no()
+    }
+    fn replace(&self, _: MailboxId, _: Uid, _: MailboxId, _: NewMail) -> Result<Appended, MailError> {
         no()
     }
     fn spool(&self) -> Result<Box<dyn Spool>, MailError> {

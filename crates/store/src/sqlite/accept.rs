@@ -84,6 +84,12 @@ impl Batch {
         Ok(Batch(prepared))
     }
 
+    /// The messages are taken whatever the quota is.
+    pub(super) fn even_when_full(mut self) -> Self {
+        self.0.iter_mut().for_each(|one| one.even_when_full = true);
+        self
+    }
+
     /// Puts one of the messages where it goes.
     pub(super) fn place(&self, number: usize, work: &mut Work<'_>) -> Result<Placed, Fault> {
         let one = self.0.get(number).ok_or_else(|| Fault::broken("a message that is not in its batch"))?;
@@ -137,7 +143,8 @@ struct Prepared {
     arrival: Vec<Event>,
     /// Accounts whose script chose their places.
     scripted: Vec<AccountId>,
-    /// A notice of ours gets into a mailbox that is over its quota: nobody would be told that it could not.
+    /// A notice of ours gets into a mailbox that is over its quota (nobody would be told that it could not), and so
+    /// does what replaces as much.
     even_when_full: bool,
 }
 

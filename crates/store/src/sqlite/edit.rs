@@ -160,6 +160,8 @@ impl Sqlite {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Removal {
     ForGood,
+    /// For good, flagged or not: another takes its place.
+    Replaced,
     Recoverable,
 }
 
@@ -305,6 +307,11 @@ fn remove(
         rows::charge(work, of, tally.messages, tally.octets)?;
     }
     Ok(gone)
+}
+
+/// Takes out a message that another replaces; false where it is not there.
+pub(super) fn replace_out(work: &mut Work<'_>, of: AccountId, mailbox: i64, uid: Uid) -> Result<bool, Fault> {
+    Ok(!remove(work, of, mailbox, &[uid], Removal::Replaced)?.is_empty())
 }
 
 /// Takes out all that a mailbox which is to go still holds.

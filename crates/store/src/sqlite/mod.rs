@@ -16,6 +16,7 @@ mod quarantine;
 mod queue;
 mod readers;
 mod recent;
+mod replace;
 mod rows;
 mod scan;
 mod schema;
@@ -305,6 +306,16 @@ impl Store for Sqlite {
         to: MailboxId,
     ) -> Result<Copied, MailError> {
         Ok(self.move_mail(of, from, uids, to)?)
+    }
+
+    fn replace(
+        &self,
+        of: AccountId,
+        from: MailboxId,
+        uid: Uid,
+        with: Screened,
+    ) -> Result<Option<Placed>, StoreError> {
+        self.replace_mail(of, from, uid, with)
     }
 
     fn quota(&self, of: AccountId) -> Result<Quota, MailError> {

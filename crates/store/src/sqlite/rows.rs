@@ -94,6 +94,21 @@ pub(super) fn charge_anyway(work: &Work<'_>, of: AccountId, messages: i64, octet
     }
 }
 
+/// Octets that an account has.
+pub(super) fn used(work: &Work<'_>, of: AccountId) -> Result<i64, Fault> {
+    let sql = "SELECT octets FROM ledger WHERE account = ?1";
+    work.first(sql, [int(of.0)], |r| r.get(0))?.ok_or(Fault::Store(StoreError::Gone))
+}
+
+/// Checks that an account's octets fit its quota.
+pub(super) fn within_quota(work: &Work<'_>, of: AccountId) -> Result<(), Fault> {
+    let sql = "SELECT 1 FROM ledger WHERE account = ?1 AND octets > quota_octets";
+    match work.first(sql, [int(of.0)], |_| Ok(()))? {
+        Some(()) => Err(StoreError::OverQuota(of).into()),
+        None => Ok(()),
+    }
+}
+
 /// Checks that a mailbox is there; gives its id as it is kept.
 pub(super) fn existing(sql: &rusqlite::Connection, of: AccountId, mailbox: MailboxId) -> Result<i64, Fault> {
     let id = own_mailbox(of, mailbox).ok_or(MailError::NoMailbox)?;

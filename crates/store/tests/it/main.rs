@@ -12,6 +12,7 @@ mod house;
 mod keeping;
 mod mailboxes;
 mod queue;
+mod replace;
 mod rig;
 mod scripts;
 mod search;

@@ -110,7 +110,7 @@ pub enum CommandBody {
         /// What of it; no item twice.
         items: Vec<StatusItem>,
     },
-    /// RFC 9051 §6.3.12, up to its first literal.
+    /// RFC 9051 §6.3.12 and, with `replaced`, RFC 8508: up to its first literal.
     Append(Append),
     /// RFC 9051 §6.3.13. The client ends it with a line `DONE`.
     Idle,
@@ -161,6 +161,7 @@ impl CommandBody {
             CommandBody::Search(search) => !search.uid || search.key.has_numbers(),
             CommandBody::Sort(sort) => !sort.uid || sort.key.has_numbers(),
             CommandBody::Thread(thread) => !thread.uid || thread.key.has_numbers(),
+            CommandBody::Append(append) => append.replaced.as_ref().is_some_and(|replaced| !replaced.uid),
             CommandBody::Select(select) => {
                 select.qresync.as_ref().is_some_and(|known| known.known_numbers.is_some())
             }
@@ -297,12 +298,23 @@ impl StatusItem {
 /// that is made of URLs only (RFC 4469) is whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Append {
+    /// REPLACE (RFC 8508): the message that the new one takes the place of.
+    pub replaced: Option<Replaced>,
     /// Where the messages go.
     pub mailbox: MailboxName,
     /// Reads what follows.
     pub reader: AppendReader,
     /// What came so far.
     pub pieces: Vec<AppendPiece>,
+}
+
+/// The message that REPLACE removes (RFC 8508 §3.2, §3.3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Replaced {
+    /// Whether it is named by its UID.
+    pub uid: bool,
+    /// Its number, or `*`.
+    pub set: SequenceSet,
 }
 
 /// What is said of one message of APPEND (RFC 9051 §6.3.12).

@@ -61,7 +61,7 @@ pub enum Event<'a> {
     Line(Secret),
     /// Send a continuation request: the client waits for it with its literal.
     Continue,
-    /// A message of APPEND was announced: call [`Framer::accept`] (and send a continuation request if it is
+    /// A message of APPEND or REPLACE was announced: call [`Framer::accept`] (and send a continuation request if it is
     /// `synchronising`) or answer the command and call [`Framer::refuse`].
     Append(Announced),
     /// Octets of the message.
@@ -397,15 +397,21 @@ fn announcement(line: &[u8]) -> Option<Literal> {
     Some(Literal { octets: number.iter().fold(0, add), synchronising, binary, written })
 }
 
-/// Whether the literal announced at the end of `text` is an APPEND's message: any but the mailbox's name, which
-/// stands right behind the command's word.
+/// Whether the literal announced at the end of `text` is a message of APPEND or REPLACE: any but the mailbox's name,
+/// which stands right behind the command's word or the number of what is replaced.
 fn is_message_next(text: &[u8]) -> bool {
-    let Some(space) = memchr::memchr(b' ', text) else { return false };
-    let arguments = text.get(space + 1..).and_then(|rest| {
-        let (word, arguments) = rest.split_at_checked(7)?;
-        word.eq_ignore_ascii_case(b"APPEND ").then_some(arguments)
-    });
-    arguments.is_some_and(|arguments| !arguments.starts_with(b"{") || arguments.contains(&b'\n'))
+    let Some(command) = behind_word(text) else { return false };
+    let behind = |word: &[u8]| {
+        let (start, rest) = command.split_at_checked(word.len())?;
+        start.eq_ignore_ascii_case(word).then_some(rest)
+    };
+    let replaced = behind(b"REPLACE ").or_else(|| behind(b"UID REPLACE "));
+    let mailbox = replaced.and_then(behind_word).or_else(|| behind(b"APPEND "));
+    mailbox.is_some_and(|mailbox| !mailbox.starts_with(b"{") || mailbox.contains(&b'\n'))
+}
+
+fn behind_word(text: &[u8]) -> Option<&[u8]> {
+    text.get(memchr::memchr(b' ', text)? + 1..)
 }
 
 fn take<'a>(input: &mut &'a [u8], at_most: usize) -> &'a [u8] {

@@ -1,8 +1,9 @@
-//! APPEND's text around its literals (RFC 9051 §6.3.12, RFC 3502, RFC 4469, RFC 6855 §4), read as it comes.
+//! The text of APPEND (RFC 9051 §6.3.12, RFC 3502, RFC 4469, RFC 6855 §4) and REPLACE (RFC 8508) around their
+//! literals, read as it comes.
 
 use super::cursor::{Cursor, Fault, Parsed};
 use super::parse::{Parser, date_time, flag_list};
-use super::{Append, AppendMessage, ParseError};
+use super::{Append, AppendMessage, ParseError, Replaced};
 use crate::imap::framer::Announced;
 use crate::imap::response::Code;
 use base::Flags;
@@ -16,6 +17,8 @@ pub const MAX_APPEND_PARTS: usize = 1000;
 pub struct AppendReader {
     place: Place,
     parts: usize,
+    /// Whether it is REPLACE, which has one message (RFC 8508 §4.7).
+    one: bool,
 }
 
 /// What a text says, in order. A message is a Begin, some URLs and literals, and an End.
@@ -80,6 +83,7 @@ impl AppendReader {
                     }
                 }
                 Place::Between if literal.is_none() && cursor.at_end() => return Ok(pieces),
+                Place::Between if self.one => return Err(Fault::bad("REPLACE has one message")),
                 Place::First | Place::Between => self.message(cursor, literal, &mut pieces)?,
                 Place::Part => self.part(cursor, literal, &mut pieces)?,
                 Place::BehindPart if cursor.eat(b')') => {
@@ -181,12 +185,12 @@ impl AppendReader {
     }
 }
 
-/// `mailbox` and the first text; `literal` as for [`AppendReader::pieces`].
-pub(super) fn append(parser: &mut Parser<'_>, literal: Option<bool>) -> Parsed<Append> {
+/// `mailbox` and the first text, behind APPEND or behind what REPLACE replaces.
+pub(super) fn append(parser: &mut Parser<'_>, replaced: Option<Replaced>) -> Parsed<Append> {
     let mailbox = parser.mailbox()?;
-    let mut reader = AppendReader { place: Place::First, parts: 0 };
-    let pieces = reader.pieces(&mut parser.cursor, literal)?;
-    Ok(Append { mailbox, reader, pieces })
+    let mut reader = AppendReader { place: Place::First, parts: 0, one: replaced.is_some() };
+    let pieces = reader.pieces(&mut parser.cursor, parser.literal)?;
+    Ok(Append { replaced, mailbox, reader, pieces })
 }
 
 /// Takes `UTF8 (`, if it is the next (RFC 6855 §4).

@@ -3,8 +3,8 @@
 use super::append::append;
 use super::cursor::{Cursor, Fault, Parsed, is_atom_char, utf8};
 use super::{
-    Command, CommandBody, Extension, List, ListPattern, ListReturn, ListSelect, ParseError, Qresync, Select,
-    SeqRange, SequenceSet, StatusItem, Store, Transfer, fetch, search,
+    Command, CommandBody, Extension, List, ListPattern, ListReturn, ListSelect, ParseError, Qresync,
+    Replaced, Select, SeqRange, SequenceSet, StatusItem, Store, Transfer, fetch, search,
 };
 use crate::imap::framer::Announced;
 use crate::imap::response::Code;
@@ -72,7 +72,7 @@ pub(super) struct Parser<'a> {
     pub(super) cursor: Cursor<'a>,
     utf8: bool,
     /// Whether a literal was announced behind the octets, and as `~{n}`: one of APPEND's.
-    literal: Option<bool>,
+    pub(super) literal: Option<bool>,
 }
 
 impl<'a> Parser<'a> {
@@ -124,7 +124,7 @@ impl<'a> Parser<'a> {
             "LIST" => self.list(),
             "LSUB" => self.lsub(),
             "STATUS" => self.status(),
-            "APPEND" => append(self, self.literal).map(CommandBody::Append),
+            "APPEND" => append(self, None).map(CommandBody::Append),
             "GETQUOTA" => Ok(CommandBody::GetQuota(self.cursor.astring_text()?)),
             "GETQUOTAROOT" => Ok(CommandBody::GetQuotaRoot(self.mailbox()?)),
             "SETQUOTA" => self.set_quota(),
@@ -150,6 +150,12 @@ impl<'a> Parser<'a> {
             "THREAD" => search::thread(self, uid).map(CommandBody::Thread),
             "COPY" => self.transfer(uid).map(CommandBody::Copy),
             "MOVE" => self.transfer(uid).map(CommandBody::Move),
+            "REPLACE" => {
+                let number = sequence_number(&mut self.cursor)?;
+                self.cursor.space()?;
+                let set = SequenceSet::Ranges(vec![SeqRange { from: number, to: number }]);
+                append(self, Some(Replaced { uid, set })).map(CommandBody::Append)
+            }
             _ => Err(Fault::bad("unknown command")),
         }
     }

@@ -370,3 +370,20 @@ fn urls_of_catenate_are_gathered() {
         &["append a APPEND b CATENATE (TEXT  1", "data x", "end", "NO a", "command b NOOP"],
     );
 }
+
+/// RFC 8508 §3.2
+#[test]
+fn messages_of_replace_are_streamed() {
+    for command in ["REPLACE 4", "replace *", "UID REPLACE 4", "uid replace 4"] {
+        check(
+            format!("a {command} b {{1}}\r\nx\r\n").as_bytes(),
+            &[&format!("append a {command} b  1 sync"), "data x", "end", "rest "],
+        );
+        check(
+            format!("a {command} {{1}}\r\nb {{1+}}\r\nx\r\n").as_bytes(),
+            &["+", &format!("append a {command} {{1}}\r\nb  1"), "data x", "end", "rest "],
+        );
+    }
+    check(b"a REPLACE {1}\r\nx\r\n", &["+", "command a REPLACE {1}\r\nx"]);
+    check(b"a UID MOVE 4 {1}\r\nx\r\n", &["+", "command a UID MOVE 4 {1}\r\nx"]);
+}

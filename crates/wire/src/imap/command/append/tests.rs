@@ -109,3 +109,31 @@ fn parts_are_counted_over_all_messages() {
     check(&[&urls(MAX_APPEND_PARTS + 1)], "NO");
     check(&[&format!("{} ", urls(MAX_APPEND_PARTS)), ""], "NO");
 }
+
+/// RFC 8508 §3.2, §3.3, §4.2
+#[test]
+fn replace_has_one_message() {
+    check(&["A003 REPLACE 4 Drafts (\\Seen \\Draft) ", ""], "B L E");
+    check(&["A004 UID REPLACE 2000 Drafts (\\Seen \\Draft) ", ""], "B L E");
+    check(
+        &["A011 UID REPLACE 3002 Drafts CATENATE (TEXT ", " URL \"/Drafts/;UID=3002\")"],
+        "B L /Drafts/;UID=3002 E",
+    );
+    check(&["a replace * Drafts CATENATE (URL x)"], "B x E");
+    for texts in [&["a REPLACE 4 Drafts ", " "][..], &["a REPLACE 4 {6}\r\nDrafts ", ""]] {
+        check(texts, "B L E");
+    }
+    for texts in [
+        &["a REPLACE 4 Drafts ", " (\\Seen) ", ""][..],
+        &["a REPLACE 4 Drafts CATENATE (URL x) CATENATE (URL y)"],
+        &["a REPLACE Drafts ", ""],
+        &["a REPLACE 0 Drafts ", ""],
+        &["a REPLACE 1:2 Drafts ", ""],
+        &["a REPLACE $ Drafts ", ""],
+        &["a UID REPLACE Drafts ", ""],
+        &["a REPLACE 4 ", ""],
+        &["a REPLACE 4 Drafts"],
+    ] {
+        check(texts, "BAD");
+    }
+}

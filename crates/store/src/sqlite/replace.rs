@@ -1,0 +1,38 @@
+//! One message in another's place (RFC 8508): added and removed in one commit.
+
+use super::accept::Batch;
+use super::{Sqlite, edit, rows};
+use crate::{Placed, StoreError};
+use base::{AccountId, MailboxId, Uid};
+use gate::Screened;
+use std::sync::mpsc;
+
+impl Sqlite {
+    pub(super) fn replace_mail(
+        &self,
+        of: AccountId,
+        from: MailboxId,
+        uid: Uid,
+        with: Screened,
+    ) -> Result<Option<Placed>, StoreError> {
+        if !self.parts.disk.has_room() {
+            return Err(StoreError::DiskFull);
+        }
+        let batch = Batch::prepare(&self.parts, &[with])?.even_when_full();
+        let (send, receive) = mpsc::sync_channel(1);
+        self.submit_with(batch, Box::new(move |outcome| drop(send.send(outcome))), move |batch, work| {
+            let before = rows::used(work, of)?;
+            let mailbox = rows::existing(work.sql(), of, from)?;
+            // Files of a message that is not taken are left for the sweep.
+            if !edit::replace_out(work, of, mailbox, uid)? {
+                return Ok(None);
+            }
+            let placed = batch.place(0, work)?;
+            if rows::used(work, of)? > before {
+                rows::within_quota(work, of)?;
+            }
+            Ok(Some(placed))
+        });
+        receive.recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
