@@ -2,6 +2,7 @@
 //! through the gate.
 
 use crate::gatehouse::Gatehouse;
+use crate::url_access;
 use base::mailbox::{
     Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row,
     Stored,
@@ -14,6 +15,7 @@ use std::io;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use store::{Account, Place, Placed, Store, StoreError, StoredMessage};
+use wire::imap::command::UrlAuth;
 use wire::mime;
 
 /// An account's mail, for as long as a session is logged in.
@@ -166,6 +168,24 @@ impl Mailstore for AccountMail {
         let with = self.screened(to, mail)?;
         let placed = self.store.replace(self.account.id, from, uid, with).map_err(mail_error)?;
         appended([placed.ok_or(MailError::NoMessage)?])
+    }
+
+    fn is_user(&self, name: &str) -> Result<bool, MailError> {
+        url_access::is_user(&*self.store, &self.account, name)
+    }
+
+    fn url_token(&self, mailbox: MailboxId, rump: &str) -> Result<[u8; 32], MailError> {
+        self.store.url_token(self.account.id, mailbox, rump)
+    }
+
+    fn reset_url_keys(&self, mailbox: Option<MailboxId>) -> Result<(), MailError> {
+        self.store.reset_url_keys(self.account.id, mailbox)
+    }
+
+    fn authorized(&self, url: &UrlAuth, owner: &str) -> Result<Option<Arc<dyn Mailstore>>, MailError> {
+        let owner = url_access::owner(&*self.store, &self.account, url, owner)?;
+        let mail = |owner| AccountMail::new(owner, self.store.clone(), self.gatehouse.clone());
+        Ok(owner.map(|owner| Arc::new(mail(owner)) as Arc<dyn Mailstore>))
     }
 
     fn quota(&self) -> Result<Quota, MailError> {

@@ -24,6 +24,7 @@ mod story;
 mod systemd;
 mod transfer;
 mod trial;
+mod url_access;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -5,6 +5,8 @@
 
 use base::{Flags, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, Timestamp, Uid};
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use wire::imap::command::UrlAuth;
 use wire::mime;
 
 pub use base::mailbox::{
@@ -102,6 +104,19 @@ pub trait Mailstore: Send + Sync {
     /// account grows by has to fit its quota. [`MailError::NoMessage`]: `uid` is not there, and nothing was done.
     fn replace(&self, from: MailboxId, uid: Uid, to: MailboxId, mail: NewMail)
     -> Result<Appended, MailError>;
+
+    /// Whether a log-in name is this account's.
+    fn is_user(&self, name: &str) -> Result<bool, MailError>;
+
+    /// The token that authorizes a URL about a mailbox of this account, by the mailbox's key (RFC 4467 §1.2).
+    fn url_token(&self, mailbox: MailboxId, rump: &str) -> Result<[u8; 32], MailError>;
+
+    /// Gives a mailbox a new key, or takes those of all away: URLs authorized before are worth nothing any more.
+    fn reset_url_keys(&self, mailbox: Option<MailboxId>) -> Result<(), MailError>;
+
+    /// The mail of `owner` (a log-in name), from which the octets of a URL may be read; `None` unless its token holds,
+    /// it has not expired, and it is meant for this account.
+    fn authorized(&self, url: &UrlAuth, owner: &str) -> Result<Option<Arc<dyn Mailstore>>, MailError>;
 
     /// How much is used and allowed.
     fn quota(&self) -> Result<Quota, MailError>;

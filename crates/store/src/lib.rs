@@ -137,6 +137,19 @@ pub trait Store: Send + Sync {
         uid: Uid,
         with: Screened,
     ) -> Result<Option<Placed>, StoreError>;
+    /// The token that authorizes a text about a mailbox, which has a key for it (RFC 4467 §1.2): made where it is
+    /// missing, gone with the mailbox.
+    fn url_token(&self, of: AccountId, mailbox: MailboxId, text: &str) -> Result<[u8; 32], MailError>;
+    /// Whether a token is that of [`Store::url_token`]. Takes as long for each wrong one.
+    fn is_url_token(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        text: &str,
+        token: &[u8; 32],
+    ) -> Result<bool, MailError>;
+    /// Gives a mailbox a new key, or all mailboxes none: tokens made before are worth nothing any more.
+    fn reset_url_keys(&self, of: AccountId, mailbox: Option<MailboxId>) -> Result<(), MailError>;
     /// Use and limits.
     fn quota(&self, of: AccountId) -> Result<Quota, MailError>;
     /// Removes messages so that their owner can have them back for a while.

@@ -10,8 +10,10 @@ use base::{
 };
 use session::mailstore::{Mailstore, Message, NewMail, Spool};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wire::imap::command::{Access, UrlAuth};
 use wire::mime;
 
 /// An account that lives as long as the test. Clones share it.
@@ -32,6 +34,7 @@ struct Account {
     broken: bool,
     /// What vanished up to here is no longer known.
     floor: u64,
+    url_keys: BTreeMap<MailboxId, u64>,
 }
 
 struct Mailbox {
@@ -87,6 +90,7 @@ impl FakeMailstore {
             pop3_keeps: true,
             broken: false,
             floor: 0,
+            url_keys: BTreeMap::new(),
         };
         let inbox = (MailboxName::inbox(), None);
         let others = SpecialUse::ALL
@@ -588,6 +592,44 @@ impl Mailstore for FakeMailstore {
         Ok(appended)
     }
 
+    fn is_user(&self, name: &str) -> Result<bool, MailError> {
+        Ok(["alice", "alice@example.test"].contains(&name))
+    }
+
+    fn url_token(&self, mailbox: MailboxId, rump: &str) -> Result<[u8; 32], MailError> {
+        let mut account = self.working()?;
+        account.find(mailbox)?;
+        let fresh = account.modseq;
+        let key = *account.url_keys.entry(mailbox).or_insert(fresh);
+        Ok(token(key, rump))
+    }
+
+    fn reset_url_keys(&self, mailbox: Option<MailboxId>) -> Result<(), MailError> {
+        let mut account = self.working()?;
+        account.modseq += 1;
+        let fresh = account.modseq;
+        match mailbox {
+            Some(mailbox) => drop(account.url_keys.insert(mailbox, fresh)),
+            None => account.url_keys.clear(),
+        }
+        Ok(())
+    }
+
+    fn authorized(&self, url: &UrlAuth, owner: &str) -> Result<Option<Arc<dyn Mailstore>>, MailError> {
+        let is_meant = match &url.access {
+            Access::Submit(_) => false,
+            Access::User(name) => self.is_user(name)?,
+            Access::AuthUser | Access::Anonymous => true,
+        };
+        let account = self.working()?;
+        let is_over = url.expire.is_some_and(|end| end <= account.now);
+        let mailbox = url.url.mailbox.as_ref().and_then(|name| account.boxes.get(name));
+        let key = mailbox.and_then(|mailbox| account.url_keys.get(&mailbox.id));
+        let holds = key.is_some_and(|key| url.token() == Some(&token(*key, &url.rump)));
+        let yes = is_meant && !is_over && holds && self.is_user(owner)?;
+        Ok(yes.then(|| Arc::new(self.clone()) as Arc<dyn Mailstore>))
+    }
+
     fn quota(&self) -> Result<Quota, MailError> {
         let account = self.working()?;
         let messages = account.boxes.values().map(|mailbox| mailbox.mail.len() as u64).sum();
@@ -605,6 +647,15 @@ impl Mailstore for FakeMailstore {
         mailbox.remove(uids, modseq);
         Ok(())
     }
+}
+
+/// What stands for a keyed hash.
+fn token(key: u64, text: &str) -> [u8; 32] {
+    let mut hasher = DefaultHasher::new();
+    (key, text).hash(&mut hasher);
+    let mut token = [0; 32];
+    token[..8].copy_from_slice(&hasher.finish().to_be_bytes());
+    token
 }
 
 struct FakeMessage(Arc<Content>);

@@ -7,7 +7,7 @@
 mod command;
 mod content;
 mod line;
-mod parameter;
+pub(crate) mod parameter;
 mod reply;
 mod terms;
 mod writer;

@@ -7,6 +7,7 @@ use super::fetch::Fetching;
 use super::list::Listing;
 use super::search::Searching;
 use super::sync::{Expunges, Manner, Tell, sync};
+use super::urlauth::UrlFetching;
 use super::view::View;
 use super::{Config, Enabled, Progress, RUN_OCTETS, capability};
 use crate::mailstore::Mailstore;
@@ -59,6 +60,8 @@ pub(super) enum Task {
     Search { tag: String, searching: Searching },
     /// LIST, LSUB.
     List { tag: String, listing: Listing },
+    /// URLFETCH.
+    UrlFetch { tag: String, fetching: UrlFetching },
     /// APPEND, between its literals and at its end.
     Append(Box<Append>),
 }
@@ -151,6 +154,9 @@ fn needs(body: &CommandBody) -> Needs {
         | Namespace
         | Status { .. }
         | Idle
+        | ResetKey { .. }
+        | GenUrlAuth(_)
+        | UrlFetch(_)
         | GetQuota(_)
         | GetQuotaRoot(_)
         | SetQuota { .. } => Needs::Nothing,
@@ -372,6 +378,12 @@ impl Account {
             CommandBody::SetQuota { .. } => {
                 return Err(Completion::no("quotas are set by the administrator").code(Code::NoPerm));
             }
+            CommandBody::ResetKey { mailbox } => self.reset_key(mailbox.as_ref())?,
+            CommandBody::GenUrlAuth(urls) => self.gen_url_auth(&urls, out)?,
+            CommandBody::UrlFetch(urls) => {
+                self.start(Task::UrlFetch { tag: tag.to_owned(), fetching: UrlFetching::new(urls) });
+                return Ok(None);
+            }
             CommandBody::Expunge(set) => self.expunge(set.as_ref())?,
             CommandBody::Store(store) => self.change_flags(&store)?,
             CommandBody::Copy(transfer) => self.copy(&transfer)?,
@@ -465,6 +477,7 @@ impl Account {
             Task::Fetch { fetching, .. } => (fetching.step(self, out), fetching.manner()),
             Task::Search { searching, .. } => (searching.step(self, out), searching.manner()),
             Task::List { listing, .. } => (listing.step(self, out), Manner::PLAIN),
+            Task::UrlFetch { fetching, .. } => (fetching.step(self, out), Manner::PLAIN),
             Task::Append(append) => (append.step(self, framer, out), append.manner()),
         };
         let outcome = match step {
@@ -487,6 +500,7 @@ impl Account {
             Task::Fetch { tag, .. } | Task::Search { tag, .. } | Task::List { tag, .. } => {
                 self.finish(tag, outcome, manner);
             }
+            Task::UrlFetch { tag, .. } => self.finish(tag, outcome, manner),
             Task::Append(append) => self.finish(append.tag, outcome, manner),
             Task::Finish { .. } | Task::Tell { .. } => {}
         }

@@ -25,6 +25,7 @@ mod sync;
 mod test;
 mod thread;
 mod url;
+mod urlauth;
 mod view;
 
 pub use crate::mail_session::{Action, Input, LoginFailure, MailSession, Progress, RUN_OCTETS};

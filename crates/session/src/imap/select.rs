@@ -80,6 +80,8 @@ impl Account {
             print::object_id(out, b'F', mailbox.0);
             out.extend_from_slice(b")] mailbox id\r\n");
         }
+        // RFC 4467 §8
+        out.extend_from_slice(b"* OK [URLMECH INTERNAL] how URLs are authorized\r\n");
         if self.enabled.rev2 {
             // RFC 9051 §6.3.2: the name as LIST would show it.
             self.list_line(info, "LIST", &[], None, out);

@@ -9,6 +9,7 @@ use base::{
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
+use wire::imap::command::UrlAuth;
 use wire::mime;
 
 /// An INBOX in memory. A message's octets may vanish under a session.
@@ -155,6 +156,18 @@ impl Mailstore for Drop {
         no()
     }
     fn replace(&self, _: MailboxId, _: Uid, _: MailboxId, _: NewMail) -> Result<Appended, MailError> {
+        no()
+    }
+    fn is_user(&self, _: &str) -> Result<bool, MailError> {
+        no()
+    }
+    fn url_token(&self, _: MailboxId, _: &str) -> Result<[u8; 32], MailError> {
+        no()
+    }
+    fn reset_url_keys(&self, _: Option<MailboxId>) -> Result<(), MailError> {
+        no()
+    }
+    fn authorized(&self, _: &UrlAuth, _: &str) -> Result<Option<Arc<dyn Mailstore>>, MailError> {
         no()
     }
     fn spool(&self) -> Result<Box<dyn Spool>, MailError> {

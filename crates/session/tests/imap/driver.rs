@@ -89,7 +89,8 @@ impl Connection {
                     continue;
                 }
                 Action::CheckPassword { user, password } => {
-                    match user == "alice" && password.expose() == b"secret" {
+                    match ["alice", "alice@example.test"].contains(&&*user) && password.expose() == b"secret"
+                    {
                         true => Input::LoginOk(Arc::new(self.store.clone())),
                         false => Input::LoginFailed(LoginFailure::Refused),
                     }

@@ -8,3 +8,4 @@ mod hostile;
 mod model;
 mod scenes;
 mod suite;
+mod urlauth;

@@ -10,7 +10,7 @@ use testkit::imaptest::{Outcome, Script, Server, run};
 use testkit::mailstore::FakeMailstore;
 
 /// Scripts for extensions that Mailward does not offer.
-const NOT_OFFERED: &[&str] = &["urlauth", "urlauth-binary"];
+const NOT_OFFERED: &[&str] = &["urlauth-binary"];
 
 fn shared() -> Option<PathBuf> {
     let root = std::env::var_os("MAILWARD_SHARED").map(PathBuf::from);
@@ -61,7 +61,12 @@ fn imaptest_scripts() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let address = listener.local_addr().expect("bound");
         std::thread::spawn(move || serve(listener, FakeMailstore::new()));
-        Server { address, user: "alice".into(), password: "secret".into(), mailbox: "imaptest".into() }
+        Server {
+            address,
+            user: "alice@example.test".into(),
+            password: "secret".into(),
+            mailbox: "imaptest".into(),
+        }
     });
     let mut wrong = Vec::new();
     let mut passed = 0;

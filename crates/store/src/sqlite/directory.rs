@@ -453,6 +453,7 @@ fn forget_mail(work: &Work<'_>, account: AccountId) -> Result<(), Fault> {
         "DELETE FROM message WHERE mailbox BETWEEN ?1 AND ?2",
         "DELETE FROM tombstone WHERE mailbox BETWEEN ?1 AND ?2",
         "DELETE FROM keyword WHERE mailbox BETWEEN ?1 AND ?2",
+        "DELETE FROM url_key WHERE mailbox BETWEEN ?1 AND ?2",
         "DELETE FROM mailbox WHERE id BETWEEN ?1 AND ?2",
         "DELETE FROM removed WHERE mail BETWEEN ?1 AND ?2",
         "DELETE FROM text_posting WHERE segment BETWEEN ?1 AND ?2",

@@ -89,6 +89,7 @@ impl Sqlite {
             edit::remove_all(work, of, id)?;
             work.run("DELETE FROM tombstone WHERE mailbox = ?1", [id])?;
             work.run("DELETE FROM keyword WHERE mailbox = ?1", [id])?;
+            work.run("DELETE FROM url_key WHERE mailbox = ?1", [id])?;
             work.run("DELETE FROM mailbox WHERE id = ?1", [id])?;
             Ok(())
         })

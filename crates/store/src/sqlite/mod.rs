@@ -26,6 +26,7 @@ mod story;
 mod summary;
 mod text;
 mod thread;
+mod url_key;
 mod writer;
 
 pub(crate) use mailboxes::special_of;
@@ -316,6 +317,24 @@ impl Store for Sqlite {
         with: Screened,
     ) -> Result<Option<Placed>, StoreError> {
         self.replace_mail(of, from, uid, with)
+    }
+
+    fn url_token(&self, of: AccountId, mailbox: MailboxId, text: &str) -> Result<[u8; 32], MailError> {
+        Ok(self.make_url_token(of, mailbox, text)?)
+    }
+
+    fn is_url_token(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        text: &str,
+        token: &[u8; 32],
+    ) -> Result<bool, MailError> {
+        Ok(self.check_url_token(of, mailbox, text, token)?)
+    }
+
+    fn reset_url_keys(&self, of: AccountId, mailbox: Option<MailboxId>) -> Result<(), MailError> {
+        Ok(self.renew_url_keys(of, mailbox)?)
     }
 
     fn quota(&self, of: AccountId) -> Result<Quota, MailError> {

@@ -63,7 +63,7 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Version by version: step N leads from version N to N + 1.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
 
 const VERSION_1: &str = "
 -- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
@@ -353,6 +353,14 @@ CREATE TABLE story (
 ALTER TABLE content ADD COLUMN trace BLOB;
 ";
 
+/// Keys that authorize URLs of a mailbox (RFC 4467).
+const VERSION_8: &str = "
+CREATE TABLE url_key (
+  mailbox INTEGER PRIMARY KEY,
+  sealed BLOB NOT NULL
+);
+";
+
 /// What every connection is told.
 const EVERY: &str = "
 PRAGMA foreign_keys = ON;
@@ -543,6 +551,18 @@ mod tests {
         let row =
             |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, bool>(1)?, r.get::<_, i64>(2)?));
         assert_eq!(upgraded.query_row(sql, [], row), Ok((10, true, 0)));
+    }
+
+    #[test]
+    fn what_was_kept_before_url_keys_has_none() {
+        let place = tempfile::tempdir().unwrap();
+        let older = upgrade_to(place.path(), &STEPS[..7]).unwrap();
+        older.execute("INSERT INTO content (mail, size, layout) VALUES (7, 10, x'01')", []).unwrap();
+        drop(older);
+        let upgraded = open_writer(place.path()).unwrap();
+        let sql = "SELECT size, (SELECT count(*) FROM url_key) FROM content WHERE mail = 7";
+        let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?));
+        assert_eq!(upgraded.query_row(sql, [], row), Ok((10, 0)));
     }
 
     #[test]

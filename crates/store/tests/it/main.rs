@@ -18,3 +18,4 @@ mod scripts;
 mod search;
 mod story;
 mod tampering;
+mod url_key;

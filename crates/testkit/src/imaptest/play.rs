@@ -347,7 +347,8 @@ impl Connection {
             self.reader.read_exact(&mut whole[start..])?;
         }
         let text: String = whole.iter().map(|b| *b as char).collect();
-        Ok(text.trim_end_matches("\r\n").to_owned())
+        // One alone: a literal at the end has line ends of its own.
+        Ok(text.strip_suffix("\r\n").unwrap_or(&text).to_owned())
     }
 }
 

@@ -12,12 +12,15 @@ mod parse;
 mod search;
 mod sequence;
 mod url;
+mod urlauth;
 
 pub use append::{AppendPiece, AppendReader, MAX_APPEND_PARTS};
 pub use list::ListPattern;
+use parse::Parser;
 pub use parse::{parse, parse_announced, tag_of};
 pub use sequence::{Ranges, SeqRange, SequenceSet};
 pub use url::Url;
+pub use urlauth::{Access, MAX_URLS, UrlAuth, Verifier};
 
 /// How deep search keys may nest: parentheses, NOT and OR counted together.
 pub const MAX_SEARCH_DEPTH: usize = 200;
@@ -138,6 +141,15 @@ pub enum CommandBody {
     Copy(Transfer),
     /// RFC 9051 §6.4.8
     Move(Transfer),
+    /// RFC 4467 §7: makes a mailbox's key anew, or removes those of all.
+    ResetKey {
+        /// Whose.
+        mailbox: Option<MailboxName>,
+    },
+    /// RFC 4467 §7: authorizes URLs; the mechanism is INTERNAL.
+    GenUrlAuth(Vec<UrlAuth>),
+    /// RFC 4467 §7: URLs as the client wrote them, for [`UrlAuth::parse`].
+    UrlFetch(Vec<String>),
     /// RFC 9208 §4.1.2
     GetQuota(String),
     /// RFC 9208 §4.1.3

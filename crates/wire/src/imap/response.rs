@@ -114,6 +114,8 @@ pub enum Code {
     UidRequired,
     /// What UIDs belong to.
     UidValidity(UidValidity),
+    /// How URLs are authorized (RFC 4467 §8): INTERNAL.
+    UrlMech,
     /// Can't be done now.
     Unavailable,
     /// The part's transfer encoding isn't known (RFC 3516).
@@ -224,6 +226,7 @@ impl Code {
             Code::UidNext(_) => "UIDNEXT",
             Code::UidRequired => "UIDREQUIRED",
             Code::UidValidity(_) => "UIDVALIDITY",
+            Code::UrlMech => "URLMECH INTERNAL",
             Code::Unavailable => "UNAVAILABLE",
             Code::UnknownCte => "UNKNOWN-CTE",
             Code::Unseen(_) => "UNSEEN",

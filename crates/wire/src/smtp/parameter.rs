@@ -238,7 +238,7 @@ pub fn parse_priority(text: &str) -> Option<i8> {
 }
 
 /// RFC 3339 §5.6: `2026-11-25T08:00:00Z`, `2026-11-25t09:00:00.5+01:00`.
-fn date_time(text: &str) -> Option<Timestamp> {
+pub(crate) fn date_time(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let marks = [(4, b"--"), (7, b"--"), (10, b"Tt"), (13, b"::"), (16, b"::")];
     if !marks.iter().all(|(at, marks)| bytes.get(*at).is_some_and(|b| marks.contains(b))) {

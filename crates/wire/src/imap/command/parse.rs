@@ -4,7 +4,7 @@ use super::append::append;
 use super::cursor::{Cursor, Fault, Parsed, is_atom_char, utf8};
 use super::{
     Command, CommandBody, Extension, List, ListPattern, ListReturn, ListSelect, ParseError, Qresync,
-    Replaced, Select, SeqRange, SequenceSet, StatusItem, Store, Transfer, fetch, search,
+    Replaced, Select, SeqRange, SequenceSet, StatusItem, Store, Transfer, fetch, search, urlauth,
 };
 use crate::imap::framer::Announced;
 use crate::imap::response::Code;
@@ -94,6 +94,7 @@ impl<'a> Parser<'a> {
             "CLOSE" => CommandBody::Close,
             "UNSELECT" => CommandBody::Unselect,
             "EXPUNGE" => CommandBody::Expunge(None),
+            "RESETKEY" if self.cursor.at_end() => CommandBody::ResetKey { mailbox: None },
             "UNAUTHENTICATE" => CommandBody::Unauthenticate,
             "LANGUAGE" if self.cursor.at_end() => CommandBody::Language(Vec::new()),
             _ => {
@@ -125,6 +126,9 @@ impl<'a> Parser<'a> {
             "LSUB" => self.lsub(),
             "STATUS" => self.status(),
             "APPEND" => append(self, None).map(CommandBody::Append),
+            "RESETKEY" => urlauth::reset_key(self),
+            "GENURLAUTH" => urlauth::gen_url_auth(self),
+            "URLFETCH" => urlauth::url_fetch(self),
             "GETQUOTA" => Ok(CommandBody::GetQuota(self.cursor.astring_text()?)),
             "GETQUOTAROOT" => Ok(CommandBody::GetQuotaRoot(self.mailbox()?)),
             "SETQUOTA" => self.set_quota(),

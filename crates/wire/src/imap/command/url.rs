@@ -8,8 +8,8 @@ use base::{MailboxName, Uid, UidValidity};
 /// Octets of one message, named by a URL without a server.
 ///
 /// Taken are `/mailbox;UIDVALIDITY=n/;UID=n/;SECTION=s/;PARTIAL=n.n` and, for the selected mailbox,
-/// `;UID=n/;SECTION=s/;PARTIAL=n.n`. A URL with a server, a user or an access right (URLAUTH) is not: nothing is
-/// ever fetched from elsewhere.
+/// `;UID=n/;SECTION=s/;PARTIAL=n.n`. A URL with a server, a user or an access right ([`UrlAuth`](super::UrlAuth)) is
+/// not: nothing is ever fetched from elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Url {
     /// The mailbox; `None` for the selected one.
@@ -62,8 +62,7 @@ fn mailbox_ref(text: &str) -> Option<(Option<MailboxName>, Option<UidValidity>)>
         Some((name, parameter)) => (name, Some(parameter)),
         None => (text, None),
     };
-    let name = String::from_utf8(decode(name)?).ok()?;
-    let mailbox = MailboxName::new(&name).ok()?;
+    let mailbox = MailboxName::new(&decode_text(name)?).ok()?;
     let uid_validity = match parameter {
         Some(parameter) => {
             let number = value(parameter, "UIDVALIDITY")?;
@@ -92,6 +91,11 @@ fn whole<'a, T>(octets: &'a [u8], read: impl FnOnce(&mut Cursor<'a>) -> Parsed<T
     let mut cursor = Cursor::new(octets);
     let value = read(&mut cursor).ok()?;
     cursor.peek().is_none().then_some(value)
+}
+
+/// [`decode`] into text.
+pub(super) fn decode_text(text: &str) -> Option<String> {
+    String::from_utf8(decode(text)?).ok()
 }
 
 /// Undoes percent-encoding of `1*bchar` (RFC 5092 §11).

@@ -1,0 +1,104 @@
+//! URLAUTH (RFC 4467): URLs that let others have octets of a message, and what they name.
+
+use super::account::{Account, Outcome, Step};
+use super::completion::Completion;
+use super::print;
+use super::url::Source;
+use base::MailboxName;
+use base::mailbox::MailError;
+use std::vec::IntoIter;
+use wire::imap::Code;
+use wire::imap::command::UrlAuth;
+
+/// URLFETCH under way: a URL a step, then its octets in pieces.
+pub(super) struct UrlFetching {
+    urls: IntoIter<String>,
+    /// What was announced as a literal and is being sent.
+    source: Option<Source>,
+}
+
+impl Account {
+    /// RFC 4467 §7: a new key for a mailbox, or none for any.
+    pub(super) fn reset_key(&mut self, name: Option<&MailboxName>) -> Result<Outcome, Completion> {
+        let mailbox = match name {
+            Some(name) => Some(self.find(name)?.mailbox.ok_or(MailError::NoMailbox)?),
+            None => None,
+        };
+        self.store.reset_url_keys(mailbox)?;
+        Ok(Completion::ok("URLs that were authorized before are void").code(Code::UrlMech).into())
+    }
+
+    /// RFC 4467 §7. Whether who is given access exists is not told.
+    pub(super) fn gen_url_auth(
+        &mut self,
+        urls: &[UrlAuth],
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome, Completion> {
+        let mut line = b"* GENURLAUTH".to_vec();
+        for url in urls {
+            let token = self.authorize(url)?;
+            line.push(b' ');
+            print::string(&mut line, url.authorized(&token).as_bytes());
+        }
+        line.extend_from_slice(b"\r\n");
+        out.append(&mut line);
+        Ok(Outcome::ok("GENURLAUTH completed"))
+    }
+
+    fn authorize(&self, url: &UrlAuth) -> Result<[u8; 32], Completion> {
+        let is_own = match url.owner(&self.config.host) {
+            Some(owner) => self.store.is_user(&owner)?,
+            None => false,
+        };
+        let named = url.url.mailbox.as_ref().filter(|_| is_own);
+        let mailbox = named.map(|name| self.store.find(name)).transpose()?.flatten();
+        match mailbox.and_then(|info| info.mailbox) {
+            Some(mailbox) => Ok(self.store.url_token(mailbox, &url.rump)?),
+            None => Err(Completion::bad("the URL names no mailbox of yours")),
+        }
+    }
+}
+
+impl UrlFetching {
+    pub(super) fn new(urls: Vec<String>) -> Self {
+        UrlFetching { urls: urls.into_iter(), source: None }
+    }
+
+    pub(super) fn step(&mut self, account: &Account, out: &mut Vec<u8>) -> Result<Step, Completion> {
+        if let Some(source) = &mut self.source {
+            if let Err(error) = source.step(out) {
+                return Ok(Step::Abort(error.to_string()));
+            }
+            if source.left() == 0 {
+                out.extend_from_slice(b"\r\n");
+                self.source = None;
+            }
+            return Ok(Step::More);
+        }
+        let Some(url) = self.urls.next() else {
+            return Ok(Step::Done(Box::new(Outcome::ok("URLFETCH completed"))));
+        };
+        let source = open(account, &url)?;
+        out.extend_from_slice(b"* URLFETCH ");
+        print::string(out, url.as_bytes());
+        out.push(b' ');
+        match source {
+            Some(source) => {
+                print::literal(out, source.left());
+                self.source = Some(source);
+            }
+            None => out.extend_from_slice(b"NIL\r\n"),
+        }
+        Ok(Step::More)
+    }
+}
+
+/// What a URL names, if it may be had. RFC 4467 §7: for what reason it may not is not told.
+fn open(account: &Account, url: &str) -> Result<Option<Source>, Completion> {
+    let Some(url) = UrlAuth::parse(url) else { return Ok(None) };
+    let Some(owner) = url.owner(&account.config.host) else { return Ok(None) };
+    match account.store.authorized(&url, &owner)? {
+        Some(store) => Ok(Source::open(&*store, None, &url.url)?),
+        None => Ok(None),
+    }
+}
