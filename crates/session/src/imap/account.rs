@@ -5,6 +5,7 @@ use super::append::Append;
 use super::completion::{Completion, Status};
 use super::fetch::Fetching;
 use super::list::Listing;
+use super::multisearch::MultiSearching;
 use super::search::Searching;
 use super::sync::{Expunges, Manner, Tell, sync};
 use super::urlauth::UrlFetching;
@@ -58,6 +59,8 @@ pub(super) enum Task {
     Fetch { tag: String, fetching: Fetching },
     /// SEARCH, SORT, THREAD.
     Search { tag: String, searching: Searching },
+    /// ESEARCH.
+    MultiSearch { tag: String, searching: MultiSearching },
     /// LIST, LSUB.
     List { tag: String, listing: Listing },
     /// URLFETCH.
@@ -154,6 +157,7 @@ fn needs(body: &CommandBody) -> Needs {
         | Namespace
         | Status { .. }
         | Idle
+        | MultiSearch(..)
         | ResetKey { .. }
         | GenUrlAuth(_)
         | UrlFetch(_)
@@ -416,6 +420,11 @@ impl Account {
                 self.start(Task::Search { tag: tag.to_owned(), searching });
                 return Ok(None);
             }
+            CommandBody::MultiSearch(filters, search) => {
+                let searching = MultiSearching::new(self, tag, &filters, search, out)?;
+                self.start(Task::MultiSearch { tag: tag.to_owned(), searching });
+                return Ok(None);
+            }
             CommandBody::Sort(sort) => {
                 let searching = Searching::sort(self, tag, sort)?;
                 self.start(Task::Search { tag: tag.to_owned(), searching });
@@ -476,6 +485,9 @@ impl Account {
             }
             Task::Fetch { fetching, .. } => (fetching.step(self, out), fetching.manner()),
             Task::Search { searching, .. } => (searching.step(self, out), searching.manner()),
+            Task::MultiSearch { searching, .. } => {
+                (searching.step(self, out), Manner { uid: true, ..Manner::PLAIN })
+            }
             Task::List { listing, .. } => (listing.step(self, out), Manner::PLAIN),
             Task::UrlFetch { fetching, .. } => (fetching.step(self, out), Manner::PLAIN),
             Task::Append(append) => (append.step(self, framer, out), append.manner()),
@@ -501,6 +513,7 @@ impl Account {
                 self.finish(tag, outcome, manner);
             }
             Task::UrlFetch { tag, .. } => self.finish(tag, outcome, manner),
+            Task::MultiSearch { tag, .. } => self.finish(tag, outcome, manner),
             Task::Append(append) => self.finish(append.tag, outcome, manner),
             Task::Finish { .. } | Task::Tell { .. } => {}
         }

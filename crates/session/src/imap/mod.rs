@@ -15,6 +15,7 @@ mod context;
 mod fetch;
 mod list;
 mod mailboxes;
+mod multisearch;
 mod print;
 mod search;
 mod section;

@@ -12,7 +12,7 @@ use super::view::View;
 use super::{Enabled, print};
 use crate::mailstore::Mailstore;
 use base::mailbox::{Columns, MailError, Row, Summary};
-use base::{Flags, MailId, ModSeq, ThreadId, Timestamp, Uid};
+use base::{Flags, MailId, MailboxName, ModSeq, ThreadId, Timestamp, Uid, UidValidity};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use wire::imap::Code;
@@ -45,6 +45,15 @@ pub(super) struct Searching {
     hits: Hits,
     /// When the client last heard how far it is; when it began, at first.
     told: Option<Instant>,
+    /// Where it searches, if the answer is to tell (RFC 7377 §2.1).
+    place: Option<Place>,
+}
+
+/// A mailbox that is searched, as the answer tells it.
+pub(super) struct Place {
+    pub(super) name: MailboxName,
+    pub(super) uid_validity: UidValidity,
+    pub(super) utf8: bool,
 }
 
 /// What was found, in the shape that the answer needs.
@@ -166,7 +175,32 @@ impl Searching {
 
     fn new(account: &Account, tag: &str, uid: bool, key: &SearchKey, hits: Hits) -> Result<Self, Completion> {
         let Some(view) = &account.view else { return Err(Completion::bad("select a mailbox first")) };
-        let test = Test::new(key, &*account.store, view)?;
+        Ok(Searching::of(&*account.store, view, tag, uid, key, hits)?)
+    }
+
+    /// One mailbox's part of a search in several.
+    pub(super) fn of_several(
+        store: &dyn Mailstore,
+        view: &View,
+        tag: &str,
+        search: &Search,
+        place: Place,
+    ) -> Result<Self, MailError> {
+        let wants_modseq = names_modseq(&search.key);
+        let hits = Hits::Search { returns: search.returns, wants_modseq, found: Vec::new(), follow: None };
+        let searching = Searching::of(store, view, tag, true, &search.key, hits)?;
+        Ok(Searching { place: Some(place), ..searching })
+    }
+
+    fn of(
+        store: &dyn Mailstore,
+        view: &View,
+        tag: &str,
+        uid: bool,
+        key: &SearchKey,
+        hits: Hits,
+    ) -> Result<Self, MailError> {
+        let test = Test::new(key, store, view)?;
         let for_answer = match &hits {
             Hits::Search { .. } | Hits::Again(_) => false,
             Hits::Sort { keys, .. } => sort::needs_summary(keys),
@@ -181,7 +215,19 @@ impl Searching {
     }
 
     fn over(tag: String, uid: bool, test: Test, columns: Columns, uids: Vec<Uid>, hits: Hits) -> Self {
-        Searching { tag, uid, test, columns, uids, at: 0, hint: 0, open: Vec::new(), hits, told: None }
+        Searching {
+            tag,
+            uid,
+            test,
+            columns,
+            uids,
+            at: 0,
+            hint: 0,
+            open: Vec::new(),
+            hits,
+            told: None,
+            place: None,
+        }
     }
 
     pub(super) fn manner(&self) -> Manner {
@@ -190,19 +236,32 @@ impl Searching {
 
     pub(super) fn step(&mut self, account: &mut Account, out: &mut Vec<u8>) -> Result<Step, Completion> {
         let store = account.store.clone();
+        let (enabled, now) = (account.enabled, account.now);
         let Some(view) = &mut account.view else { return Err(Completion::bad("select a mailbox first")) };
+        self.step_in(&*store, view, enabled, now, out)
+    }
+
+    /// Goes on in a mailbox that need not be the selected one.
+    pub(super) fn step_in(
+        &mut self,
+        store: &dyn Mailstore,
+        view: &mut View,
+        enabled: Enabled,
+        now: Option<Instant>,
+        out: &mut Vec<u8>,
+    ) -> Result<Step, Completion> {
         if !self.open.is_empty() {
             for kept in std::mem::take(&mut self.open) {
-                self.look_inside(&*store, view, &kept)?;
+                self.look_inside(store, view, &kept)?;
             }
         } else if self.at < self.uids.len() {
-            self.scan(&*store, view)?;
+            self.scan(store, view)?;
         }
         if !self.open.is_empty() || self.at < self.uids.len() {
-            self.tell_progress(account.now, out);
+            self.tell_progress(now, out);
             return Ok(Step::More);
         }
-        self.answer(view, account.enabled, out);
+        self.answer(view, enabled, out);
         let text = match self.hits {
             Hits::Search { .. } | Hits::Again(_) => "SEARCH completed",
             Hits::Sort { .. } => "SORT completed",
@@ -288,7 +347,17 @@ impl Searching {
                 // RFC 7162 §3.1.5, RFC 4731 §3.2: of the messages that are told.
                 let highest = chosen(returns, found.iter().map(|(_, modseq)| *modseq)).into_iter().max();
                 let highest = highest.filter(|_| *wants_modseq && enabled.condstore);
-                extended(out, tag, uid, returns, &numbers, highest);
+                match &self.place {
+                    // RFC 7377 §2.1
+                    Some(_) if numbers.is_empty() => {}
+                    Some(place) => {
+                        let begin = |out: &mut Vec<u8>| begin_esearch_of(out, tag, place);
+                        extended(out, begin, returns, &numbers, highest);
+                    }
+                    None => {
+                        extended(out, |out| print::begin_esearch(out, tag, uid), returns, &numbers, highest)
+                    }
+                }
                 if returns.update {
                     let found = found.iter().map(|(uid, _)| *uid).collect();
                     match follow.take().filter(|_| view.contexts.has_room()) {
@@ -310,7 +379,7 @@ impl Searching {
                     view.saved = chosen(returns, found.iter().map(|hit| hit.uid));
                     view.saved.sort_unstable();
                 }
-                extended(out, tag, uid, returns, &numbers, None);
+                extended(out, |out| print::begin_esearch(out, tag, uid), returns, &numbers, None);
                 if returns.update {
                     // RFC 5267 §4.3.1: each change would have to be told with its place in the order.
                     no_update(out, tag);
@@ -349,7 +418,7 @@ impl Hits {
     }
 }
 
-fn names_modseq(key: &SearchKey) -> bool {
+pub(super) fn names_modseq(key: &SearchKey) -> bool {
     match key {
         SearchKey::ModSeq(_) => true,
         SearchKey::And(keys) => keys.iter().any(names_modseq),
@@ -388,11 +457,21 @@ fn chosen<T>(returns: SearchReturn, found: impl ExactSizeIterator<Item = T>) -> 
     found.enumerate().filter(|(place, _)| told(*place)).map(|(_, result)| result).collect()
 }
 
+/// Appends `* ESEARCH (TAG "…" MAILBOX … UIDVALIDITY n) UID` (RFC 7377 §2.1).
+fn begin_esearch_of(out: &mut Vec<u8>, tag: &str, place: &Place) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    print::string(out, tag.as_bytes());
+    out.extend_from_slice(b" MAILBOX ");
+    print::mailbox(out, &place.name, place.utf8);
+    out.extend_from_slice(b" UIDVALIDITY ");
+    print::number(out, u64::from(place.uid_validity.0));
+    out.extend_from_slice(b") UID");
+}
+
 /// Appends an ESEARCH response (RFC 9051 §7.3.4); none where only SAVE was asked for (RFC 5182 §2.1).
 fn extended(
     out: &mut Vec<u8>,
-    tag: &str,
-    uid: bool,
+    begin: impl FnOnce(&mut Vec<u8>),
     returns: SearchReturn,
     numbers: &[u32],
     highest: Option<ModSeq>,
@@ -401,7 +480,7 @@ fn extended(
     if save && !(min || max || all || count || partial.is_some()) {
         return;
     }
-    print::begin_esearch(out, tag, uid);
+    begin(out);
     let ends = [(" MIN ", numbers.first(), min), (" MAX ", numbers.last(), max)];
     for (name, number, _) in ends.into_iter().filter(|(_, _, wanted)| *wanted) {
         let Some(number) = number else { continue };
@@ -436,6 +515,6 @@ fn piece(out: &mut Vec<u8>, range: PartialRange, numbers: &[u32]) {
     out.push(b')');
 }
 
-fn no_update(out: &mut Vec<u8>, tag: &str) {
+pub(super) fn no_update(out: &mut Vec<u8>, tag: &str) {
     print::status(out, None, Status::No, Some(&Code::NoUpdate(tag.to_owned())), "will not notify");
 }

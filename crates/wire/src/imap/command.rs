@@ -7,6 +7,7 @@ use base::{Flags, Keyword, MailId, MailboxName, Secret, SpecialUse, ThreadId, Ti
 mod append;
 mod cursor;
 mod fetch;
+mod filter;
 mod list;
 mod parse;
 mod search;
@@ -15,6 +16,7 @@ mod url;
 mod urlauth;
 
 pub use append::{AppendPiece, AppendReader, MAX_APPEND_PARTS};
+pub use filter::MailboxFilter;
 pub use list::ListPattern;
 use parse::Parser;
 pub use parse::{parse, parse_announced, tag_of};
@@ -127,6 +129,8 @@ pub enum CommandBody {
     Expunge(Option<SequenceSet>),
     /// RFC 9051 §6.4.4
     Search(Search),
+    /// RFC 7377 §2: a search in the mailboxes that these filters choose; `uid` is set.
+    MultiSearch(Vec<MailboxFilter>, Search),
     /// RFC 5267 §4.3.5: the tags of searches that are no longer to be followed.
     CancelUpdate(Vec<String>),
     /// RFC 5256 §3
@@ -171,6 +175,7 @@ impl CommandBody {
             CommandBody::Store(store) => !store.uid,
             CommandBody::Copy(transfer) | CommandBody::Move(transfer) => !transfer.uid,
             CommandBody::Search(search) => !search.uid || search.key.has_numbers(),
+            CommandBody::MultiSearch(_, search) => search.key.has_numbers(),
             CommandBody::Sort(sort) => !sort.uid || sort.key.has_numbers(),
             CommandBody::Thread(thread) => !thread.uid || thread.key.has_numbers(),
             CommandBody::Append(append) => append.replaced.as_ref().is_some_and(|replaced| !replaced.uid),

@@ -129,6 +129,7 @@ impl<'a> Parser<'a> {
             "RESETKEY" => urlauth::reset_key(self),
             "GENURLAUTH" => urlauth::gen_url_auth(self),
             "URLFETCH" => urlauth::url_fetch(self),
+            "ESEARCH" => search::multi_search(self),
             "GETQUOTA" => Ok(CommandBody::GetQuota(self.cursor.astring_text()?)),
             "GETQUOTAROOT" => Ok(CommandBody::GetQuotaRoot(self.mailbox()?)),
             "SETQUOTA" => self.set_quota(),

@@ -1,10 +1,11 @@
 //! The arguments of SEARCH, SORT and THREAD (RFC 9051 §6.4.4, RFC 5256).
 
 use super::cursor::{Cursor, Fault, Parsed, is_atom_char};
+use super::filter;
 use super::parse::{Parser, date, keyword, sequence_set};
 use super::{
-    MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, PartialRange, Search, SearchKey, SearchReturn, Sort, SortBy, SortKey,
-    Thread, ThreadAlgorithm,
+    CommandBody, MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, MailboxFilter, PartialRange, Search, SearchKey,
+    SearchReturn, Sort, SortBy, SortKey, Thread, ThreadAlgorithm,
 };
 use crate::imap::response::Code;
 use base::{Flag, MailId, ThreadId, Timestamp};
@@ -24,6 +25,24 @@ pub(super) fn search(parser: &mut Parser<'_>, uid: bool) -> Parsed<Search> {
         cursor.space()?;
     }
     Ok(Search { uid, returns, key: Keys::new(charset).program(cursor)? })
+}
+
+/// ESEARCH's arguments (RFC 7377 §4).
+pub(super) fn multi_search(parser: &mut Parser<'_>) -> Parsed<CommandBody> {
+    let mut sources = vec![MailboxFilter::Selected];
+    if parser.cursor.eat_word("IN") {
+        parser.cursor.space()?;
+        sources = filter::sources(parser)?;
+        parser.cursor.space()?;
+    }
+    let mut search = search(parser, true)?;
+    // §2.1
+    search.returns.get_or_insert(SearchReturn { all: true, ..SearchReturn::default() });
+    let selected_only = sources.iter().all(|source| *source == MailboxFilter::Selected);
+    if search.returns.is_some_and(|returns| returns.save) && !selected_only {
+        return Err(Fault::bad("SAVE is for the selected mailbox only"));
+    }
+    Ok(CommandBody::MultiSearch(sources, search))
 }
 
 pub(super) fn sort(parser: &mut Parser<'_>, uid: bool) -> Parsed<Sort> {

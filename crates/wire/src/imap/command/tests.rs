@@ -1035,6 +1035,62 @@ fn append_forms() {
     assert!(append("A3 APPEND &Jjo ").unwrap_err().no);
 }
 
+/// RFC 7377 §3, §4
+#[test]
+fn searches_in_mailboxes() {
+    let sources = |text: &str| -> Result<_, ParseError> {
+        match parse(format!("t ESEARCH {text}").as_bytes(), false)?.body {
+            CommandBody::MultiSearch(sources, search) => {
+                assert!(search.uid && search.returns.is_some(), "{text}");
+                Ok(sources)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let names = |list: &[&str]| list.iter().map(|one| name(one)).collect::<Vec<_>>();
+    for (text, expected) in [
+        ("UNSEEN", vec![MailboxFilter::Selected]),
+        (
+            "IN (mailboxes \"folder1\" subtree \"folder2\") unseen",
+            vec![MailboxFilter::Mailboxes(names(&["folder1"])), MailboxFilter::Subtree(names(&["folder2"]))],
+        ),
+        (
+            "in (Mailboxes (a \"b c\") subtree-one {1}\r\nd) RETURN (COUNT) CHARSET UTF-8 subject \"chad\"",
+            vec![MailboxFilter::Mailboxes(names(&["a", "b c"])), MailboxFilter::SubtreeOne(names(&["d"]))],
+        ),
+        (
+            "IN (selected inboxes personal subscribed) ALL",
+            vec![
+                MailboxFilter::Selected,
+                MailboxFilter::Inboxes,
+                MailboxFilter::Personal,
+                MailboxFilter::Subscribed,
+            ],
+        ),
+        ("RETURN (SAVE) ALL", vec![MailboxFilter::Selected]),
+    ] {
+        assert_eq!(sources(text), Ok(expected), "{text}");
+    }
+    for text in [
+        "",
+        "IN",
+        "IN () ALL",
+        "IN (personal)",
+        "IN (personal ) ALL",
+        "IN (personal)ALL",
+        "IN (selected-delayed) ALL",
+        "IN (mailboxes) ALL",
+        "IN (mailboxes ()) ALL",
+        "IN (mailboxes (a) ALL",
+        "IN (subtree (a b )) ALL",
+        "IN (personal) RETURN (SAVE) ALL",
+        &format!("IN (selected{}) ALL", " selected".repeat(100)),
+        &format!("IN (mailboxes (a{})) ALL", " a".repeat(1000)),
+    ] {
+        assert!(sources(text).is_err(), "{text}");
+    }
+}
+
 /// Whatever comes, there is an answer: every command above cut short at every place, and with each octet replaced.
 #[test]
 fn broken_commands_get_an_answer() {
