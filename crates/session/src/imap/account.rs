@@ -3,6 +3,7 @@
 
 use super::append::Append;
 use super::completion::{Completion, Status};
+use super::context::Again;
 use super::fetch::Fetching;
 use super::list::Listing;
 use super::multisearch::MultiSearching;
@@ -52,9 +53,9 @@ pub(super) struct Account {
 /// A command that isn't over yet.
 pub(super) enum Task {
     /// The last lines and the tagged response.
-    Finish { tag: String, tell: Tell, again: Vec<Searching>, completion: Completion },
+    Finish { tag: String, tell: Tell, again: Again, completion: Completion },
     /// What an idling client is told.
-    Tell { tell: Tell, again: Vec<Searching> },
+    Tell { tell: Tell, again: Again },
     /// FETCH.
     Fetch { tag: String, fetching: Fetching },
     /// SEARCH, SORT, THREAD.
@@ -73,7 +74,7 @@ impl Task {
     /// Whether others should have their turn before it goes on.
     fn is_long(&self) -> bool {
         match self {
-            Task::Finish { again, .. } => !again.is_empty(),
+            Task::Finish { again, .. } => !again.is_done(),
             Task::Append(append) => append.is_long(),
             _ => true,
         }
@@ -287,7 +288,7 @@ impl Account {
         let append = self.append.take().map(|append| append.tag);
         let idle = self.idle.take();
         let tag = error.tag.clone().or(append).or(idle).unwrap_or_else(|| "*".to_owned());
-        let (tell, again) = (Tell::default(), Vec::new());
+        let (tell, again) = (Tell::default(), Again::default());
         self.task = Some(Box::new(Task::Finish { tag, tell, again, completion: error.into() }));
     }
 
@@ -467,15 +468,8 @@ impl Account {
                 {
                     return Some(task);
                 }
-                if let Some(searching) = again.last_mut() {
-                    match searching.step(self, out) {
-                        Ok(Step::More) => {}
-                        Ok(_) => drop(again.pop()),
-                        Err(completion) => {
-                            self.fault = completion.fault;
-                            again.clear();
-                        }
-                    }
+                if !again.is_done() {
+                    again.step(self, out);
                     return Some(task);
                 }
                 if let Task::Finish { tag, completion, .. } = *task {
@@ -541,20 +535,8 @@ impl Account {
     }
 
     /// What is to be tested anew for the searches that are followed.
-    fn searches_again(&mut self) -> Vec<Searching> {
-        let Some(view) = &mut self.view else { return Vec::new() };
-        let touched = view.contexts.take_touched();
-        if touched.is_empty() {
-            return Vec::new();
-        }
-        let again = |context| Searching::again(&*self.store, view, context, &touched);
-        match view.contexts.iter().map(again).collect() {
-            Ok(searches) => searches,
-            Err(error) => {
-                self.fault = Some(error.to_string());
-                Vec::new()
-            }
-        }
+    fn searches_again(&mut self) -> Again {
+        self.view.as_mut().map(|view| view.contexts.again()).unwrap_or_default()
     }
 
     /// A search that is to be followed needs a tag of its own (RFC 5267 §4.3).
@@ -648,6 +630,11 @@ impl Account {
         // RFC 7162 §3.2.3
         self.enabled.condstore |= self.enabled.qresync;
         out.extend_from_slice(b"\r\n");
+        if self.enabled.uid_only {
+            // RFC 9586 §3: no numbers are told from here on.
+            let numbered = self.view.as_ref().map(|view| view.contexts.numbered()).unwrap_or_default();
+            numbered.iter().for_each(|tag| self.end_context(tag, out));
+        }
         Outcome::ok("ENABLE completed")
     }
 

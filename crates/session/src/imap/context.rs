@@ -3,9 +3,13 @@
 //! A change of the mailbox only marks messages as touched. [`super::search`] tests these anew before the command that
 //! brought the change to light is over.
 
+use super::account::{Account, Step};
 use super::print;
+use super::search::{Searching, no_update};
 use super::view::View;
 use base::Uid;
+use base::mailbox::MailError;
+use std::vec::IntoIter;
 use wire::imap::command::{SearchKey, SeqRange, SequenceSet};
 
 /// Searches that one connection may have followed.
@@ -31,6 +35,79 @@ pub(super) struct Context {
     pub(super) key: SearchKey,
     /// The result, ascending.
     found: Vec<Uid>,
+    /// The last message that was tested.
+    seen: Uid,
+}
+
+/// What is still to be tested anew, one search after the other, so that the keys of one only are held ready.
+#[derive(Default)]
+pub(super) struct Again {
+    /// New and changed messages, ascending.
+    touched: Vec<Uid>,
+    /// The searches whose turn is to come.
+    tags: IntoIter<String>,
+    current: Option<Box<Searching>>,
+}
+
+impl Again {
+    /// Whether nothing is left to do.
+    pub(super) fn is_done(&self) -> bool {
+        self.current.is_none() && self.tags.len() == 0
+    }
+
+    /// Goes on. A search that can't be tested is followed no longer, and its client told so; the others go on.
+    pub(super) fn step(&mut self, account: &mut Account, out: &mut Vec<u8>) {
+        let failed = match &mut self.current {
+            Some(searching) => match searching.step(account, out) {
+                Ok(Step::More) => return,
+                Ok(_) => None,
+                Err(completion) => Some((searching.tag().to_owned(), completion.fault)),
+            },
+            None => {
+                let Some(tag) = self.tags.next() else { return };
+                match self.begin(account, &tag) {
+                    Ok(searching) => {
+                        self.current = searching.map(Box::new);
+                        return;
+                    }
+                    Err(error) => Some((tag, Some(error.to_string()))),
+                }
+            }
+        };
+        self.current = None;
+        if let Some((tag, fault)) = failed {
+            account.fault = fault;
+            account.end_context(&tag, out);
+        }
+    }
+
+    fn begin(&self, account: &Account, tag: &str) -> Result<Option<Searching>, MailError> {
+        let Some(view) = &account.view else { return Ok(None) };
+        let Some(context) = view.contexts.all.iter().find(|context| context.tag == tag) else {
+            return Ok(None);
+        };
+        let since = match is_fickle(&context.key) {
+            true => 0,
+            false => self.touched.partition_point(|uid| *uid <= context.seen),
+        };
+        match self.touched.get(since..) {
+            None | Some([]) => Ok(None),
+            Some(touched) => Searching::again(&*account.store, view, context, touched).map(Some),
+        }
+    }
+}
+
+/// Whether a message that was tested may come to fit, or cease to: by its flags, its place or the time.
+fn is_fickle(key: &SearchKey) -> bool {
+    match key {
+        SearchKey::And(keys) => keys.iter().any(is_fickle),
+        SearchKey::Or(one, other) => is_fickle(one) || is_fickle(other),
+        SearchKey::Not(key) => is_fickle(key),
+        SearchKey::Flag(_) | SearchKey::Keyword(_) | SearchKey::Recent | SearchKey::ModSeq(_) => true,
+        SearchKey::Younger(_) | SearchKey::Older(_) => true,
+        SearchKey::Uid(set) => set.is_open(),
+        _ => false,
+    }
 }
 
 impl Contexts {
@@ -44,9 +121,14 @@ impl Contexts {
         self.all.len() < MAX_CONTEXTS
     }
 
-    /// Follows a search whose result is `found`.
-    pub(super) fn follow(&mut self, tag: String, uid: bool, key: SearchKey, found: Vec<Uid>) {
-        self.all.push(Context { tag, uid, key, found });
+    /// Follows a search whose result is `found`, of messages up to `seen`.
+    pub(super) fn follow(&mut self, tag: String, uid: bool, key: SearchKey, found: Vec<Uid>, seen: Uid) {
+        self.all.push(Context { tag, uid, key, found, seen });
+    }
+
+    /// The tags of searches that are told by message numbers.
+    pub(super) fn numbered(&self) -> Vec<String> {
+        self.all.iter().filter(|context| !context.uid).map(|context| context.tag.clone()).collect()
     }
 
     /// Ends it for these tags; those that name none are let pass.
@@ -61,17 +143,16 @@ impl Contexts {
         }
     }
 
-    /// The messages to test anew, ascending, each once; then none are left.
-    pub(super) fn take_touched(&mut self) -> Vec<Uid> {
+    /// What is to be tested anew; then no message counts as touched.
+    pub(super) fn again(&mut self) -> Again {
         let mut touched = std::mem::take(&mut self.touched);
+        if touched.is_empty() {
+            return Again::default();
+        }
         touched.sort_unstable();
         touched.dedup();
-        touched
-    }
-
-    /// The searches: tag, whether in UIDs, keys.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Context> {
-        self.all.iter()
+        let tags: Vec<String> = self.all.iter().map(|context| context.tag.clone()).collect();
+        Again { touched, tags: tags.into_iter(), current: None }
     }
 
     /// Takes in which of `touched` fit a search now, `fitting` (both ascending); gives what came and what left.
@@ -86,6 +167,7 @@ impl Contexts {
         context.found.retain(|uid| !is_in(&left, uid));
         context.found.extend(&came);
         context.found.sort_unstable();
+        context.seen = context.seen.max(touched.last().copied().unwrap_or(context.seen));
         (came, left)
     }
 }
@@ -151,5 +233,15 @@ impl View {
             }
             key => key.clone(),
         })
+    }
+}
+
+impl Account {
+    /// Follows a search no longer, and tells the client so (RFC 5267 §4.3.1).
+    pub(super) fn end_context(&mut self, tag: &str, out: &mut Vec<u8>) {
+        if let Some(view) = &mut self.view {
+            view.contexts.cancel(&[tag.to_owned()]);
+            no_update(out, tag);
+        }
     }
 }

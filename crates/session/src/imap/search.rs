@@ -23,6 +23,9 @@ use wire::imap::command::{
 /// Rows looked at in one go.
 const ROWS: usize = 20_000;
 
+/// Messages that are looked into without asking the index first, which costs more than they do.
+const FEW: usize = 200;
+
 /// Messages opened in one go.
 const AHEAD: usize = 32;
 
@@ -167,7 +170,10 @@ impl Searching {
         context: &Context,
         touched: &[Uid],
     ) -> Result<Self, MailError> {
-        let test = Test::new(&context.key, store, view)?;
+        let test = match touched.len() < FEW {
+            true => Test::without_index(&context.key, store, view)?,
+            false => Test::new(&context.key, store, view)?,
+        };
         let hits = Hits::Again(Vec::with_capacity(touched.len()));
         let columns = Columns { summary: test.needs_summary() };
         Ok(Searching::over(context.tag.clone(), context.uid, test, columns, touched.to_vec(), hits))
@@ -228,6 +234,11 @@ impl Searching {
             told: None,
             place: None,
         }
+    }
+
+    /// The command's tag, or that of the search which is followed.
+    pub(super) fn tag(&self) -> &str {
+        &self.tag
     }
 
     pub(super) fn manner(&self) -> Manner {
@@ -361,7 +372,10 @@ impl Searching {
                 if returns.update {
                     let found = found.iter().map(|(uid, _)| *uid).collect();
                     match follow.take().filter(|_| view.contexts.has_room()) {
-                        Some(key) => view.contexts.follow(tag.to_owned(), uid, key, found),
+                        Some(key) => {
+                            let seen = view.uids().last().copied().unwrap_or(Uid(0));
+                            view.contexts.follow(tag.to_owned(), uid, key, found, seen);
+                        }
                         None => no_update(out, tag),
                     }
                 }

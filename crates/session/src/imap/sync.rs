@@ -134,6 +134,10 @@ pub(super) fn sync(
     let mut changed = changes.changed;
     let added = view.add(&changed[arrived..]);
     view.contexts.touch(changed.iter().map(|entry| entry.uid));
+    if added {
+        // It may have been found for being the last one.
+        view.contexts.touch(known);
+    }
     changed.truncate(arrived);
     let is_own = |entry: &Changed| {
         let place = own.binary_search_by_key(&entry.uid, |(uid, _)| *uid);

@@ -92,6 +92,15 @@ impl Test {
         Maker { store, view, saved: None, room: MOST_CANDIDATES }.make(key)
     }
 
+    /// [`Test::new`], for so few messages that the index is not asked.
+    pub(super) fn without_index(
+        key: &SearchKey,
+        store: &dyn Mailstore,
+        view: &View,
+    ) -> Result<Self, MailError> {
+        Maker { store, view, saved: None, room: 0 }.make(key)
+    }
+
     fn header(field: &str, text: &str, addresses: bool) -> Self {
         let in_row = LIST_FIELDS.iter().any(|kept| kept.eq_ignore_ascii_case(field));
         Test::Header(Header { field: field.to_owned(), needle: mime::casemap(text), addresses, in_row })

@@ -53,18 +53,28 @@ pub fn preview(tree: &Tree, raw: &dyn Octets) -> io::Result<String> {
     {
         let text = shown(part, raw, PREVIEW_OCTETS)?;
         let mut out = String::new();
-        // A cut end may leave half a character behind.
         for word in text.split(|c: char| c.is_whitespace() || c.is_control() || c == '\u{fffd}') {
-            if !word.is_empty() && !out.is_empty() {
+            // What joins letters is shown between them only.
+            let visible: String = word.chars().filter(|c| !is_unseen(*c)).collect();
+            let visible = visible.trim_matches(['\u{200c}', '\u{200d}']);
+            if !visible.is_empty() && !out.is_empty() {
                 out.push(' ');
             }
-            out.push_str(word);
+            out.push_str(visible);
         }
         if !out.is_empty() {
             return Ok(out.chars().take(PREVIEW_CHARACTERS).collect());
         }
     }
     Ok(String::new())
+}
+
+/// Characters that are not seen, or that turn the direction of what follows: in a list of messages they would pad, or
+/// write over what stands beside them.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Whether a part is shown as text: one of type text, or a multipart that could not be taken apart.
@@ -82,9 +92,17 @@ fn shown(part: &Part, raw: &dyn Octets, most: usize) -> io::Result<String> {
         octets.len() < most
     })?;
     decoder.finish(&mut octets);
+    let is_cut = octets.len() >= most;
     octets.truncate(most);
+    if is_cut
+        && let Err(error) = std::str::from_utf8(&octets)
+        && error.error_len().is_none()
+    {
+        // Half a character at the end would have all of it taken for another charset.
+        octets.truncate(error.valid_up_to());
+    }
     let text = charset::to_utf8(part.content_type.get("charset"), &octets);
-    Ok(if part.content_type.is("text", "html") { html_text(&text) } else { text })
+    Ok(if part.content_type.is("text", "html") { without_tags(&text, is_cut) } else { text })
 }
 
 /// A header as text: a line a field, unfolded, encoded words undone. What SEARCH TEXT looks into besides the body.
@@ -114,6 +132,11 @@ fn push_bounded(out: &mut String, text: &str) {
 /// HTML as text, crudely: tags and comments go, a tag that breaks the line leaves a blank, scripts and style sheets go
 /// with their content, character references are undone.
 pub fn html_text(html: &str) -> String {
+    without_tags(html, false)
+}
+
+/// [`html_text`]; where the end `is_cut` off, what has no end may have had one there.
+fn without_tags(html: &str, is_cut: bool) -> String {
     let mut out = String::with_capacity(html.len());
     let mut ends = Ends::default();
     let mut rest = html;
@@ -131,9 +154,9 @@ pub fn html_text(html: &str) -> String {
         let name = tag[1..name_end.min(20)].to_ascii_lowercase();
         // A tag or comment that never ends hides nothing from the search.
         let end = if tag.starts_with("<!--") { ends.behind(tag, "-->") } else { ends.behind(tag, ">") };
-        rest = &tag[end.unwrap_or(name_end)..];
+        rest = &tag[end.unwrap_or(if is_cut { tag.len() } else { name_end })..];
         if let Some(closing) = CLOSING.iter().find(|closing| closing[2..] == name) {
-            rest = &rest[ends.before(rest, closing).unwrap_or(0)..];
+            rest = &rest[ends.before(rest, closing).unwrap_or(if is_cut { rest.len() } else { 0 })..];
         }
         let breaks = !INLINE.contains(&name.trim_start_matches('/')) && !name.starts_with('!');
         if breaks && !out.ends_with(char::is_whitespace) {
@@ -218,6 +241,11 @@ fn reference(name: &str) -> Option<char> {
         ("quot", '"'),
         ("apos", '\''),
         ("nbsp", ' '),
+        ("shy", '\u{ad}'),
+        ("zwnj", '\u{200c}'),
+        ("zwj", '\u{200d}'),
+        ("lrm", '\u{200e}'),
+        ("rlm", '\u{200f}'),
         ("auml", 'ä'),
         ("ouml", 'ö'),
         ("uuml", 'ü'),

@@ -105,6 +105,7 @@ fn text_for_searching() {
 /// RFC 8970 §5: one line of the text that is shown first; nothing of attachments.
 #[test]
 fn previews() {
+    const HTML: &str = "Content-Type: text/html; charset=utf-8\r\n\r\n";
     let long = format!("\r\n{}", "grüße ".repeat(100_000));
     let cut: String = "grüße ".repeat(100).chars().take(PREVIEW_CHARACTERS).collect();
     for (message, expected) in [
@@ -117,6 +118,18 @@ fn previews() {
             "text",
         ),
         (&long, &cut),
+        // What does not end where the text was cut off hides the rest, as it would with its end; half a character there
+        // is none.
+        (&format!("{HTML}<p>Hi<style>{}</style>", "x ".repeat(40_000)), "Hi"),
+        (&format!("{HTML}<p>Hi<!--{}-->", "x ".repeat(40_000)), "Hi"),
+        (&format!("\r\na{}", "ü".repeat(40_000)), &format!("a{}", "ü".repeat(PREVIEW_CHARACTERS - 1))),
+        // What is not seen, and what would turn the rest of the line.
+        (&format!("{HTML}&zwnj;&nbsp;&zwnj;&#8203;\u{34f} &shy;<p>&#8238;word&lrm;"), "word"),
+        ("\r\n\u{200b}\u{feff}\u{2066}\r\n", ""),
+        (
+            "\r\n\u{1f469}\u{200d}\u{1f4bb} \u{645}\u{6cc}\u{200c}\u{62e}",
+            "\u{1f469}\u{200d}\u{1f4bb} \u{645}\u{6cc}\u{200c}\u{62e}",
+        ),
     ] {
         let octets = message.as_bytes().to_vec();
         let tree = Tree::parse(&octets, &base::Limits::default());
