@@ -9,7 +9,7 @@ use super::list::Listing;
 use super::multisearch::MultiSearching;
 use super::search::Searching;
 use super::sync::{Expunges, Manner, Tell, sync};
-use super::urlauth::UrlFetching;
+use super::urlauth::{UrlAuthorizing, UrlFetching};
 use super::view::View;
 use super::{Config, Enabled, Progress, RUN_OCTETS, capability};
 use crate::mailstore::Mailstore;
@@ -64,6 +64,8 @@ pub(super) enum Task {
     MultiSearch { tag: String, searching: MultiSearching },
     /// LIST, LSUB.
     List { tag: String, listing: Listing },
+    /// GENURLAUTH.
+    UrlAuthorize { tag: String, authorizing: UrlAuthorizing },
     /// URLFETCH.
     UrlFetch { tag: String, fetching: UrlFetching },
     /// APPEND, between its literals and at its end.
@@ -384,7 +386,11 @@ impl Account {
                 return Err(Completion::no("quotas are set by the administrator").code(Code::NoPerm));
             }
             CommandBody::ResetKey { mailbox } => self.reset_key(mailbox.as_ref())?,
-            CommandBody::GenUrlAuth(urls) => self.gen_url_auth(&urls, out)?,
+            CommandBody::GenUrlAuth(urls) => {
+                let authorizing = UrlAuthorizing::new(urls);
+                self.start(Task::UrlAuthorize { tag: tag.to_owned(), authorizing });
+                return Ok(None);
+            }
             CommandBody::UrlFetch(urls) => {
                 self.start(Task::UrlFetch { tag: tag.to_owned(), fetching: UrlFetching::new(urls) });
                 return Ok(None);
@@ -483,6 +489,7 @@ impl Account {
                 (searching.step(self, out), Manner { uid: true, ..Manner::PLAIN })
             }
             Task::List { listing, .. } => (listing.step(self, out), Manner::PLAIN),
+            Task::UrlAuthorize { authorizing, .. } => (authorizing.step(self, out), Manner::PLAIN),
             Task::UrlFetch { fetching, .. } => (fetching.step(self, out), Manner::PLAIN),
             Task::Append(append) => (append.step(self, framer, out), append.manner()),
         };
@@ -506,6 +513,7 @@ impl Account {
             Task::Fetch { tag, .. } | Task::Search { tag, .. } | Task::List { tag, .. } => {
                 self.finish(tag, outcome, manner);
             }
+            Task::UrlAuthorize { tag, .. } => self.finish(tag, outcome, manner),
             Task::UrlFetch { tag, .. } => self.finish(tag, outcome, manner),
             Task::MultiSearch { tag, .. } => self.finish(tag, outcome, manner),
             Task::Append(append) => self.finish(append.tag, outcome, manner),

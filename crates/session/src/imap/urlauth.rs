@@ -10,6 +10,13 @@ use std::vec::IntoIter;
 use wire::imap::Code;
 use wire::imap::command::UrlAuth;
 
+/// GENURLAUTH under way: a URL a step.
+pub(super) struct UrlAuthorizing {
+    urls: IntoIter<UrlAuth>,
+    /// The answer so far.
+    line: Vec<u8>,
+}
+
 /// URLFETCH under way: a URL a step, then its octets in pieces.
 pub(super) struct UrlFetching {
     urls: IntoIter<String>,
@@ -28,23 +35,7 @@ impl Account {
         Ok(Completion::ok("URLs that were authorized before are void").code(Code::UrlMech).into())
     }
 
-    /// RFC 4467 §7. Whether who is given access exists is not told.
-    pub(super) fn gen_url_auth(
-        &mut self,
-        urls: &[UrlAuth],
-        out: &mut Vec<u8>,
-    ) -> Result<Outcome, Completion> {
-        let mut line = b"* GENURLAUTH".to_vec();
-        for url in urls {
-            let token = self.authorize(url)?;
-            line.push(b' ');
-            print::string(&mut line, url.authorized(&token).as_bytes());
-        }
-        line.extend_from_slice(b"\r\n");
-        out.append(&mut line);
-        Ok(Outcome::ok("GENURLAUTH completed"))
-    }
-
+    /// The token of a URL of one's own. Whether he exists who is given access is not told.
     fn authorize(&self, url: &UrlAuth) -> Result<[u8; 32], Completion> {
         let is_own = match url.owner(&self.config.host) {
             Some(owner) => self.store.is_user(&owner)?,
@@ -56,6 +47,24 @@ impl Account {
             Some(mailbox) => Ok(self.store.url_token(mailbox, &url.rump)?),
             None => Err(Completion::bad("the URL names no mailbox of yours")),
         }
+    }
+}
+
+impl UrlAuthorizing {
+    pub(super) fn new(urls: Vec<UrlAuth>) -> Self {
+        UrlAuthorizing { urls: urls.into_iter(), line: b"* GENURLAUTH".to_vec() }
+    }
+
+    pub(super) fn step(&mut self, account: &Account, out: &mut Vec<u8>) -> Result<Step, Completion> {
+        let Some(url) = self.urls.next() else {
+            self.line.extend_from_slice(b"\r\n");
+            out.append(&mut self.line);
+            return Ok(Step::Done(Box::new(Outcome::ok("GENURLAUTH completed"))));
+        };
+        let token = account.authorize(&url)?;
+        self.line.push(b' ');
+        print::string(&mut self.line, url.authorized(&token).as_bytes());
+        Ok(Step::More)
     }
 }
 

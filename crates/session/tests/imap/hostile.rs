@@ -71,6 +71,25 @@ fn catenate_copies_no_more_than_a_message() {
     }
 }
 
+/// A search in many mailboxes gives others their turn between any two.
+#[test]
+fn a_search_in_many_mailboxes_goes_in_steps() {
+    let store = FakeMailstore::new();
+    let mut connection = logged_in(&store);
+    for number in 0..50 {
+        assert!(ask(&mut connection, &format!("b CREATE m{number}")).contains("b OK"));
+        store.deliver(&format!("m{number}"), b"Subject: x\r\n\r\ny", base::Flags::default(), None);
+    }
+    connection.session.feed(Instant::now(), Input::Bytes(b"c ESEARCH IN (personal) BODY y\r\n"));
+    let (mut out, mut runs) = (Vec::new(), 1);
+    while connection.session.run(&mut out) == Progress::More {
+        runs += 1;
+    }
+    connection.session.feed(Instant::now(), Input::RunDone);
+    assert_eq!(text(out).matches("UID ALL 1").count(), 50);
+    assert!(runs >= 50, "{runs}");
+}
+
 #[test]
 fn deep_searches_are_answered() {
     let mut connection = logged_in(&FakeMailstore::new());

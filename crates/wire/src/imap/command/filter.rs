@@ -2,13 +2,14 @@
 
 use super::cursor::{Fault, Parsed};
 use super::parse::Parser;
+use crate::imap::response::Code;
 use base::MailboxName;
 
-/// Filters of one command.
-const MAX_FILTERS: usize = 20;
+/// Filters of one command. Each name of each is compared with each of the account's.
+const MAX_FILTERS: usize = 10;
 
 /// Names of one filter.
-const MAX_NAMES: usize = 1000;
+const MAX_NAMES: usize = 100;
 
 /// `filter-mailboxes`
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,7 +36,7 @@ pub(super) fn sources(parser: &mut Parser<'_>) -> Parsed<Vec<MailboxFilter>> {
     let mut filters = vec![filter(parser)?];
     while !parser.cursor.eat(b')') {
         if filters.len() >= MAX_FILTERS {
-            return Err(Fault::bad("too many filters"));
+            return Err(Fault::no(Code::Limit, "too many filters at once"));
         }
         parser.cursor.space()?;
         filters.push(filter(parser)?);
@@ -66,7 +67,7 @@ fn names(parser: &mut Parser<'_>) -> Parsed<Vec<MailboxName>> {
     let mut names = vec![parser.mailbox()?];
     while !parser.cursor.eat(b')') {
         if names.len() >= MAX_NAMES {
-            return Err(Fault::bad("too many mailboxes"));
+            return Err(Fault::no(Code::Limit, "too many mailboxes at once"));
         }
         parser.cursor.space()?;
         names.push(parser.mailbox()?);
