@@ -55,6 +55,12 @@ pub struct Limits {
     pub mailboxes: usize,
     /// Keywords in one mailbox.
     pub keywords: usize,
+    /// Annotations of one account: shared ones of its mailboxes and its private ones (RFC 5464).
+    pub annotations: usize,
+    /// Octets of one annotation.
+    pub annotation_octets: usize,
+    /// Octets of all annotations of one account.
+    pub all_annotation_octets: usize,
 }
 
 impl Default for Limits {
@@ -84,6 +90,9 @@ impl Default for Limits {
             connections_per_peer: 100,
             mailboxes: 10_000,
             keywords: 100,
+            annotations: 1000,
+            annotation_octets: 64 * 1024,
+            all_annotation_octets: 256 * 1024,
         }
     }
 }

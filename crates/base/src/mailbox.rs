@@ -193,6 +193,10 @@ pub enum MailError {
     OverQuota,
     /// A limit on counts: keywords, mailboxes.
     Limit(&'static str),
+    /// The account has as many annotations as it may have, or as long ones.
+    TooManyAnnotations,
+    /// The account may not do that.
+    NoPerm,
     /// The message was refused on its way in, with the reason that a client may see.
     Rejected(String),
     /// Our side can't now: disk full, database busy. The reason is for the log.
@@ -208,6 +212,8 @@ impl fmt::Display for MailError {
             MailError::Refused(why) | MailError::Limit(why) => f.write_str(why),
             MailError::Name(_) => f.write_str("bad mailbox name"),
             MailError::OverQuota => f.write_str("quota exceeded"),
+            MailError::TooManyAnnotations => f.write_str("too many annotations"),
+            MailError::NoPerm => f.write_str("not permitted"),
             MailError::Rejected(why) | MailError::Unavailable(why) => f.write_str(why),
         }
     }

@@ -1,5 +1,6 @@
 //! What the commands of the control socket do, over the store and the log-ins.
 
+use crate::access::commands as sharing;
 use crate::auth::Credentials;
 use crate::control::{
     AccountRow, Admin, AliasRow, AppPasswordRow, Change, DeletedRow, DomainRow, Doubles, HoldRow, Matching,
@@ -102,6 +103,15 @@ impl Steward {
             Request::AppPasswordAdd { address, label } => self.add_app_password(&address, &label),
             Request::AppPasswordList { address } => self.list_app_passwords(&address),
             Request::AppPasswordRevoke { address, label } => self.revoke_app_password(&address, &label),
+            Request::AccountShare { address, mailbox, identifier, rights } => {
+                let account = self.account(&address)?;
+                sharing::share(&*server.store, &account, &mailbox, &identifier, rights.as_deref())
+            }
+            Request::AccountShares { address } => sharing::shares(&*server.store, &self.account(&address)?),
+            Request::SendAs { address, other, allowed } => {
+                sharing::send_as(&*server.store, &self.account(&address)?, &other, allowed)
+            }
+            Request::SendAsList => sharing::list_send_as(&*server.store),
             Request::DomainAdd { domain } => {
                 let domain = parse_domain(&domain)?;
                 self.directory().add_domain(&domain).map_err(|e| about(domain.as_str(), e))?;

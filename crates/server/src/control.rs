@@ -54,6 +54,14 @@ pub enum Request {
     AppPasswordList { address: String },
     /// Takes one back.
     AppPasswordRevoke { address: String, label: String },
+    /// Rights in one of its mailboxes; `None` takes all away from who is named.
+    AccountShare { address: String, mailbox: String, identifier: String, rights: Option<String> },
+    /// What it shares.
+    AccountShares { address: String },
+    /// It may send from another address, or no more.
+    SendAs { address: String, other: String, allowed: bool },
+    /// Who may send from whose address.
+    SendAsList,
     /// A domain becomes ours.
     DomainAdd { domain: String },
     /// Every domain.
@@ -141,6 +149,10 @@ pub enum Response {
     Accounts(Vec<AccountRow>),
     /// App passwords.
     AppPasswords(Vec<AppPasswordRow>),
+    /// What an account shares.
+    Shares(Vec<ShareRow>),
+    /// Who may send from whose address.
+    SendAs(Vec<SendAsRow>),
     /// Domains.
     Domains(Vec<DomainRow>),
     /// Aliases.
@@ -182,6 +194,23 @@ pub struct AppPasswordRow {
     pub label: String,
     /// RFC 3339.
     pub made: String,
+}
+
+/// Rights that someone has in a mailbox.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ShareRow {
+    pub mailbox: String,
+    /// An address or `anyone`; with `-` in front the rights are taken away.
+    pub identifier: String,
+    /// Their letters (RFC 4314).
+    pub rights: String,
+}
+
+/// An address that an account may send from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SendAsRow {
+    pub account: String,
+    pub address: String,
 }
 
 /// A domain.

@@ -1,5 +1,6 @@
 //! Mailward: a secure mail server in one binary.
 
+mod access;
 mod admin;
 mod auth;
 mod cli;

@@ -264,6 +264,7 @@ fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>)
         places: Semaphore::new(WORKING_SESSIONS),
         stop,
         scram: config.auth.scram,
+        share_with_anyone: config.store.share_with_anyone,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What all connections share.
 
+use crate::access::Access;
 use crate::auth::Authenticator;
 use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
@@ -50,12 +51,15 @@ pub struct Server {
     pub stop: watch::Receiver<bool>,
     /// Whether new passwords get a SCRAM verifier.
     pub scram: bool,
+    /// Whether users may share mailboxes with anyone of their mail domain.
+    pub share_with_anyone: bool,
 }
 
 impl Server {
     /// An account's mail, for a session.
     pub fn mail_of(&self, account: Account) -> Arc<dyn Mailstore> {
-        Arc::new(AccountMail::new(account, self.store.clone(), self.gatehouse.clone()))
+        let access = Access::new(account, self.store.clone(), self.hub.clone(), self.share_with_anyone);
+        Arc::new(AccountMail::new(access, self.gatehouse.clone()))
     }
 
     /// Notes that a peer's mail was refused.
@@ -188,7 +192,8 @@ impl Owner {
             Ok(Found::Accounts { accounts, .. }) => accounts.contains(&self.account),
             _ => false,
         };
-        gets_its_mail && directory.may_send_as(self.account, address).unwrap_or(false)
+        let is_its_own = gets_its_mail && directory.may_send_as(self.account, address).unwrap_or(false);
+        is_its_own || self.store.sharing().may_send_as(self.account, address).unwrap_or(false)
     }
 }
 

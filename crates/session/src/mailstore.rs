@@ -3,7 +3,10 @@
 //! Plain blocking code, whole units of work: no transaction crosses it, and none is held while a peer is waited
 //! for. `server` implements it over `store` (and lets APPEND through the gate); tests use a fake in memory.
 
-use base::{Flags, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, Timestamp, Uid};
+use base::rights::{AclEntry, Rights, RightsEdit};
+use base::{
+    Annotation, EntryName, Flags, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, Timestamp, Uid,
+};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use wire::imap::command::UrlAuth;
@@ -14,7 +17,7 @@ pub use base::mailbox::{
     Quota, Row, Stored, Summary,
 };
 
-/// One account's mail, as its owner sees it.
+/// One account's mail, as its owner sees it, and what others share with it.
 pub trait Mailstore: Send + Sync {
     /// Every mailbox, in order of name, and names that are subscribed to without existing.
     fn mailboxes(&self) -> Result<Vec<MailboxInfo>, MailError>;
@@ -64,8 +67,8 @@ pub trait Mailstore: Send + Sync {
         each: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
     ) -> Result<(), MailError>;
 
-    /// A message's octets and structure.
-    fn read(&self, mail: MailId) -> Result<Box<dyn Message>, MailError>;
+    /// A message of a mailbox: its octets and structure.
+    fn read(&self, mailbox: MailboxId, mail: MailId) -> Result<Box<dyn Message>, MailError>;
 
     /// UIDs whose text may hold `text` (a message that isn't indexed yet always may), ascending; `None`: any may.
     /// `text` is as the client sent it; matching is that of [`mime::search_text`] folded by `mime::casemap`.
@@ -90,9 +93,9 @@ pub trait Mailstore: Send + Sync {
     /// Moves messages: no moment at which one is in both or in neither (RFC 6851 §3.3).
     fn move_to(&self, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError>;
 
-    /// Whether a message of this size could be taken, in the place of one of `replaced` octets: quota and disk. Asked
-    /// before a literal is read.
-    fn room_for(&self, octets: u64, replaced: Option<u64>) -> Result<(), MailError>;
+    /// Whether a mailbox could take a message of this size, in the place of one of `replaced` octets: quota and disk.
+    /// Asked before a literal is read.
+    fn room_for(&self, to: MailboxId, octets: u64, replaced: Option<u64>) -> Result<(), MailError>;
 
     /// A place to put a message that is being received.
     fn spool(&self) -> Result<Box<dyn Spool>, MailError>;
@@ -120,6 +123,33 @@ pub trait Mailstore: Send + Sync {
 
     /// How much is used and allowed.
     fn quota(&self) -> Result<Quota, MailError>;
+
+    /// Whether a mailbox is the account's own.
+    fn is_own(&self, mailbox: MailboxId) -> Result<bool, MailError>;
+
+    /// What the account may do in a mailbox: everything in its own. Every other call looks again, and fails with
+    /// [`MailError::NoPerm`], or [`MailError::NoMailbox`] where not even the mailbox may be seen (RFC 4314 §4, §6).
+    fn rights(&self, mailbox: MailboxId) -> Result<Rights, MailError>;
+
+    /// A mailbox's access control list.
+    fn acl(&self, mailbox: MailboxId) -> Result<Vec<AclEntry>, MailError>;
+
+    /// Changes the rights that an identifier has in the list.
+    fn set_acl(&self, mailbox: MailboxId, identifier: &str, edit: RightsEdit) -> Result<(), MailError>;
+
+    /// The rights that an identifier has whatever the list says (RFC 4314 §3.7).
+    fn fixed_rights(&self, mailbox: MailboxId, identifier: &str) -> Result<Rights, MailError>;
+
+    /// Annotations of a mailbox, or of the server as the account sees it, by name: shared ones, and private ones of the
+    /// account's own (RFC 5464).
+    fn annotations(&self, of: Option<MailboxId>) -> Result<Vec<Annotation>, MailError>;
+
+    /// Sets annotations, and removes those without a value: all or none.
+    fn annotate(
+        &self,
+        of: Option<MailboxId>,
+        entries: Vec<(EntryName, Option<Vec<u8>>)>,
+    ) -> Result<(), MailError>;
 
     /// Whether POP3 keeps what it has served (the default) or removes it.
     fn pop3_keeps(&self) -> bool;

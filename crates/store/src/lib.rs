@@ -4,25 +4,31 @@
 //! blocking code; only [`Store::accept`] answers by call-back, so that a session need not park a thread while the
 //! disk syncs. `sqlite` is the engine that a single node uses, `vault` seals what it keeps.
 
+pub mod annotations;
 pub mod backup;
 pub mod directory;
 pub mod queue;
 pub mod rollback;
 pub mod scripts;
+pub mod sharing;
 pub mod sqlite;
 pub mod story;
 pub mod vault;
 
+pub use annotations::Annotations;
 pub use directory::{Account, AccountState, Alias, Directory, DirectoryError, DomainEntry, Found};
 pub use queue::{Queue, Queued};
 pub use scripts::Scripts;
+pub use sharing::Sharing;
 pub use sqlite::Sqlite;
 
 use base::mailbox::{
     Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row,
     Stored,
 };
-use base::{AccountId, Address, MailId, MailboxId, MailboxName, ModSeq, Octets, SpecialUse, TraceId, Uid};
+use base::{
+    AccountId, Address, MailId, MailboxId, MailboxName, ModSeq, Octets, Rights, SpecialUse, TraceId, Uid,
+};
 use gate::Screened;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -106,7 +112,7 @@ pub trait Store: Send + Sync {
         mailbox: MailboxId,
         text: &str,
     ) -> Result<Option<Vec<Uid>>, MailError>;
-    /// Changes flags.
+    /// Changes flags: those that `rights` let one change, the others stay as they are.
     fn set_flags(
         &self,
         of: AccountId,
@@ -114,19 +120,28 @@ pub trait Store: Send + Sync {
         uids: &[Uid],
         edit: &FlagEdit,
         unchanged_since: Option<ModSeq>,
+        rights: Rights,
     ) -> Result<Stored, MailError>;
     /// Removes what is flagged `\Deleted`.
     fn expunge(&self, of: AccountId, mailbox: MailboxId, uids: Option<&[Uid]>)
     -> Result<Vec<Uid>, MailError>;
-    /// Copies.
-    fn copy(&self, of: AccountId, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError>;
-    /// Moves.
+    /// Copies, with those flags that `rights` let one set.
+    fn copy(
+        &self,
+        of: AccountId,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+        rights: Rights,
+    ) -> Result<Copied, MailError>;
+    /// Moves, likewise.
     fn move_to(
         &self,
         of: AccountId,
         from: MailboxId,
         uids: &[Uid],
         to: MailboxId,
+        rights: Rights,
     ) -> Result<Copied, MailError>;
     /// Puts a message into a mailbox and removes the one of `uid` in `from` for good, in one commit. Only what the
     /// account grows by has to fit its quota. `None`: `uid` is not there, and nothing was done.
@@ -150,6 +165,15 @@ pub trait Store: Send + Sync {
     ) -> Result<bool, MailError>;
     /// Gives a mailbox a new key, or all mailboxes none: tokens made before are worth nothing any more.
     fn reset_url_keys(&self, of: AccountId, mailbox: Option<MailboxId>) -> Result<(), MailError>;
+    /// [`Store::accept_now`], and in the same commit takes the messages away that the new ones were made of; nothing
+    /// of it where one of them is gone.
+    fn accept_moved(
+        &self,
+        mail: Vec<Screened>,
+        of: AccountId,
+        from: MailboxId,
+        uids: Vec<Uid>,
+    ) -> Result<Vec<Placed>, StoreError>;
     /// Use and limits.
     fn quota(&self, of: AccountId) -> Result<Quota, MailError>;
     /// Removes messages so that their owner can have them back for a while.
@@ -166,6 +190,12 @@ pub trait Store: Send + Sync {
 
     /// The scripts that accounts have.
     fn scripts(&self) -> &dyn Scripts;
+
+    /// Who may do what in whose mailboxes.
+    fn sharing(&self) -> &dyn Sharing;
+
+    /// What users note on mailboxes.
+    fn annotations(&self) -> &dyn Annotations;
 
     // ---- Queue and quarantine
 

@@ -4,9 +4,10 @@ use base::mailbox::{
     Appended, Changed, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened,
     Quota, Row, Stored, Summary,
 };
+use base::rights::{AclEntry, Rights, RightsEdit};
 use base::{
-    Flag, Flags, Keyword, Limits, MailId, MailboxId, MailboxName, ModSeq, Octets, SpecialUse, ThreadId,
-    Timestamp, Uid, UidValidity,
+    Annotation, EntryName, Flag, Flags, Keyword, Limits, MailId, MailboxId, MailboxName, ModSeq, Octets,
+    SpecialUse, ThreadId, Timestamp, Uid, UidValidity,
 };
 use session::mailstore::{Mailstore, Message, NewMail, Spool};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,9 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wire::imap::command::{Access, UrlAuth};
 use wire::mime;
+
+/// Annotations that an account may have.
+const MOST_ANNOTATIONS: usize = 10;
 
 /// An account that lives as long as the test. Clones share it.
 #[derive(Clone)]
@@ -25,6 +29,10 @@ struct Account {
     subscribed: BTreeSet<MailboxName>,
     /// Names of deleted mailboxes that others lie below.
     parents: BTreeSet<MailboxName>,
+    /// What others were given.
+    acl: BTreeMap<(MailboxId, String), Rights>,
+    /// Of mailboxes, and of the server.
+    annotations: BTreeMap<(Option<MailboxId>, EntryName), Vec<u8>>,
     contents: BTreeMap<MailId, Arc<Content>>,
     modseq: u64,
     next_id: u64,
@@ -82,6 +90,8 @@ impl FakeMailstore {
             boxes: BTreeMap::new(),
             subscribed: BTreeSet::new(),
             parents: BTreeSet::new(),
+            acl: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             contents: BTreeMap::new(),
             modseq: 1,
             next_id: 1,
@@ -499,8 +509,9 @@ impl Mailstore for FakeMailstore {
         Ok(())
     }
 
-    fn read(&self, mail: MailId) -> Result<Box<dyn Message>, MailError> {
+    fn read(&self, mailbox: MailboxId, mail: MailId) -> Result<Box<dyn Message>, MailError> {
         let account = self.working()?;
+        account.find(mailbox)?;
         let content = account.contents.get(&mail).ok_or(MailError::NoMessage)?;
         Ok(Box::new(FakeMessage(content.clone())))
     }
@@ -560,7 +571,7 @@ impl Mailstore for FakeMailstore {
         self.working()?.transfer(from, uids, to, true)
     }
 
-    fn room_for(&self, octets: u64, replaced: Option<u64>) -> Result<(), MailError> {
+    fn room_for(&self, _to: MailboxId, octets: u64, replaced: Option<u64>) -> Result<(), MailError> {
         self.working()?.room_for(octets.saturating_sub(replaced.unwrap_or(0)))
     }
 
@@ -635,6 +646,70 @@ impl Mailstore for FakeMailstore {
         let messages = account.boxes.values().map(|mailbox| mailbox.mail.len() as u64).sum();
         let octets_limit = account.octets_limit;
         Ok(Quota { octets: account.used(), octets_limit, messages, messages_limit: None })
+    }
+
+    fn is_own(&self, _mailbox: MailboxId) -> Result<bool, MailError> {
+        Ok(true)
+    }
+
+    fn rights(&self, mailbox: MailboxId) -> Result<Rights, MailError> {
+        self.working()?.find(mailbox).map(|_| Rights::ALL)
+    }
+
+    fn acl(&self, mailbox: MailboxId) -> Result<Vec<AclEntry>, MailError> {
+        let account = self.working()?;
+        let mut entries = vec![AclEntry { identifier: "alice".into(), rights: Rights::ALL }];
+        let given = account.acl.iter().filter(|((place, _), _)| *place == mailbox);
+        let entry = |((_, identifier), rights): (&(MailboxId, String), &Rights)| AclEntry {
+            identifier: identifier.clone(),
+            rights: *rights,
+        };
+        entries.extend(given.map(entry));
+        Ok(entries)
+    }
+
+    fn set_acl(&self, mailbox: MailboxId, identifier: &str, edit: RightsEdit) -> Result<(), MailError> {
+        let mut account = self.working()?;
+        if identifier == "anyone" {
+            return Err(MailError::NoPerm);
+        }
+        let place = (mailbox, identifier.to_owned());
+        let rights = edit.of(account.acl.get(&place).copied().unwrap_or_default());
+        match rights == Rights::NONE {
+            true => account.acl.remove(&place),
+            false => account.acl.insert(place, rights),
+        };
+        Ok(())
+    }
+
+    fn fixed_rights(&self, _mailbox: MailboxId, identifier: &str) -> Result<Rights, MailError> {
+        Ok(if identifier == "alice" { Rights::ALL } else { Rights::NONE })
+    }
+
+    fn annotations(&self, of: Option<MailboxId>) -> Result<Vec<Annotation>, MailError> {
+        let account = self.working()?;
+        let its = account.annotations.iter().filter(|((place, _), _)| *place == of);
+        Ok(its.map(|((_, entry), value)| Annotation { entry: entry.clone(), value: value.clone() }).collect())
+    }
+
+    fn annotate(
+        &self,
+        of: Option<MailboxId>,
+        entries: Vec<(EntryName, Option<Vec<u8>>)>,
+    ) -> Result<(), MailError> {
+        let mut account = self.working()?;
+        let mut annotations = account.annotations.clone();
+        for (entry, value) in entries {
+            match value {
+                Some(value) => annotations.insert((of, entry), value),
+                None => annotations.remove(&(of, entry)),
+            };
+        }
+        if annotations.len() > MOST_ANNOTATIONS {
+            return Err(MailError::TooManyAnnotations);
+        }
+        account.annotations = annotations;
+        Ok(())
     }
 
     fn pop3_keeps(&self) -> bool {

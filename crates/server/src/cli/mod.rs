@@ -275,6 +275,42 @@ pub enum Account {
         #[arg(long)]
         messages: Option<u64>,
     },
+    /// Share one of its mailboxes with another account, which finds it as Shared/ADDRESS/MAILBOX
+    Share {
+        /// Whose mailbox
+        address: String,
+        /// Which mailbox, such as "INBOX" or "Projects/2026"
+        mailbox: String,
+        /// With whom: an account's address, or "anyone" for everybody of the mailbox's mail domain; with "-" in front the
+        /// rights are taken away from them, whatever else gives them
+        #[arg(allow_hyphen_values = true)]
+        with: String,
+        /// "read" (lrs), "write" (lrswite), "all", or letters: l see it, r read, s mark as read, w other flags, i put mail
+        /// in, k make mailboxes below, x remove or rename it, t and e delete mail, a share it on; "+" or "-" in front adds
+        /// or takes away
+        #[arg(allow_hyphen_values = true)]
+        rights: String,
+    },
+    /// Share a mailbox no longer with someone
+    Unshare {
+        /// Whose mailbox
+        address: String,
+        /// Which mailbox
+        mailbox: String,
+        /// With whom no more, as `mailward account shares` shows it
+        #[arg(allow_hyphen_values = true)]
+        with: String,
+    },
+    /// List what an account shares, with whom, and their rights
+    Shares {
+        /// Whose
+        address: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Addresses that an account may send from, beside its own and the aliases that were given to it for sending
+    #[command(subcommand, name = "send-as")]
+    SendAs(SendAs),
     /// What POP3 does with mail that it has served
     Pop3 {
         /// Whose
@@ -282,6 +318,27 @@ pub enum Account {
         /// "keep": only what the client deletes is gone; "classic": what was retrieved leaves the server
         mode: Pop3Mode,
     },
+}
+
+/// Addresses to send from.
+#[derive(Subcommand, Debug)]
+pub enum SendAs {
+    /// Let an account send from an address of a domain that is served here
+    Allow {
+        /// Which account
+        address: String,
+        /// From which address
+        other: String,
+    },
+    /// Let it send from there no longer
+    Deny {
+        /// Which account
+        address: String,
+        /// From which address
+        other: String,
+    },
+    /// List who may send from which address
+    List(Listing),
 }
 
 /// What POP3 does with mail that it has served.

@@ -156,6 +156,22 @@ fn account(command: Account) -> Result<(Request, bool), String> {
             let octets = size.map(|text| text.parse::<Size>()).transpose()?.map(|size| size.0);
             Request::AccountQuota { address, octets, messages }
         }
+        Account::Share { address, mailbox, with, rights } => {
+            Request::AccountShare { address, mailbox, identifier: with, rights: Some(rights) }
+        }
+        Account::Unshare { address, mailbox, with } => {
+            Request::AccountShare { address, mailbox, identifier: with, rights: None }
+        }
+        Account::Shares { address, listing } => {
+            return Ok((Request::AccountShares { address }, listing.json));
+        }
+        Account::SendAs(SendAs::Allow { address, other }) => {
+            Request::SendAs { address, other, allowed: true }
+        }
+        Account::SendAs(SendAs::Deny { address, other }) => {
+            Request::SendAs { address, other, allowed: false }
+        }
+        Account::SendAs(SendAs::List(listing)) => return Ok((Request::SendAsList, listing.json)),
         Account::Pop3 { address, mode } => Request::AccountPop3 { address, keep: mode == Pop3Mode::Keep },
     };
     Ok((request, false))
@@ -251,6 +267,12 @@ fn render(response: &Response, json: bool) -> String {
         }
         Response::AppPasswords(rows) => {
             list(rows, json, &["DEVICE", "MADE"], |r| vec![r.label.clone(), r.made.clone()])
+        }
+        Response::Shares(rows) => list(rows, json, &["MAILBOX", "WITH", "RIGHTS"], |r| {
+            vec![r.mailbox.clone(), r.identifier.clone(), r.rights.clone()]
+        }),
+        Response::SendAs(rows) => {
+            list(rows, json, &["ACCOUNT", "MAY SEND FROM"], |r| vec![r.account.clone(), r.address.clone()])
         }
         Response::Domains(rows) => list(rows, json, &["DOMAIN", "CATCH-ALL"], |r| {
             vec![r.domain.clone(), r.catch_all.clone().unwrap_or_else(|| "-".into())]

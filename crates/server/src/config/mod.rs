@@ -178,6 +178,8 @@ pub struct Store {
     pub quota: Option<u64>,
     /// A new account's quota in messages.
     pub quota_messages: Option<u64>,
+    /// Whether users may share mailboxes with anyone of their mail domain.
+    pub share_with_anyone: bool,
 }
 
 /// Sending to other servers.
@@ -331,6 +333,7 @@ impl Written {
                 index_text: raw.store.index_text,
                 quota: above_zero(raw.store.quota.0),
                 quota_messages: above_zero(raw.store.quota_messages),
+                share_with_anyone: raw.store.share_with_anyone,
             },
             dns_servers,
             outbound,
@@ -805,5 +808,8 @@ fn limits(raw: &raw::Limits) -> Limits {
         connections_per_peer: raw.connections_per_peer,
         mailboxes: raw.mailboxes,
         keywords: raw.keywords,
+        annotations: raw.annotations,
+        annotation_octets: octets(raw.annotation),
+        all_annotation_octets: octets(raw.all_annotations),
     }
 }

@@ -236,6 +236,9 @@ section! {
         quota: Size = Size(0),
         /// Messages that a new account may keep; 0 is no limit.
         quota_messages: u64 = 0,
+        /// Let users share mailboxes with "anyone": every account of their mail domain, also those that are added later.
+        /// Without it they name each account; `mailward account share` may do both.
+        share_with_anyone: bool = false,
     }
 }
 
@@ -346,6 +349,12 @@ section! {
         mailboxes: usize = base().mailboxes,
         /// Keywords in one mailbox.
         keywords: usize = base().keywords,
+        /// Annotations of one account (IMAP METADATA).
+        annotations: usize = base().annotations,
+        /// Octets of one annotation.
+        annotation: Size = octets(base().annotation_octets),
+        /// Octets of all annotations of one account.
+        all_annotations: Size = octets(base().all_annotation_octets),
     }
 }
 

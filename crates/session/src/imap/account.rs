@@ -166,7 +166,14 @@ fn needs(body: &CommandBody) -> Needs {
         | UrlFetch(_)
         | GetQuota(_)
         | GetQuotaRoot(_)
-        | SetQuota { .. } => Needs::Nothing,
+        | SetQuota { .. }
+        | SetAcl { .. }
+        | DeleteAcl { .. }
+        | GetAcl(_)
+        | ListRights { .. }
+        | MyRights(_)
+        | GetMetadata(_)
+        | SetMetadata(_) => Needs::Nothing,
         // RFC 8508 §3.5
         Append(append) if append.replaced.is_some() => Needs::Writable,
         Append(_) => Needs::Nothing,
@@ -377,9 +384,18 @@ impl Account {
             CommandBody::Unsubscribe(mailbox) => self.subscribe(&mailbox, false)?,
             CommandBody::Status { mailbox, items } => self.status(&mailbox, &items, out)?,
             CommandBody::Namespace => {
-                out.extend_from_slice(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+                out.extend_from_slice(b"* NAMESPACE ((\"\" \"/\")) ((\"Shared/\" \"/\")) NIL\r\n");
                 Outcome::ok("NAMESPACE completed")
             }
+            CommandBody::SetAcl { mailbox, identifier, edit } => self.set_acl(&mailbox, &identifier, edit)?,
+            CommandBody::DeleteAcl { mailbox, identifier } => self.delete_acl(&mailbox, &identifier)?,
+            CommandBody::GetAcl(mailbox) => self.get_acl(&mailbox, out)?,
+            CommandBody::ListRights { mailbox, identifier } => {
+                self.list_rights(&mailbox, &identifier, out)?
+            }
+            CommandBody::MyRights(mailbox) => self.my_rights(&mailbox, out)?,
+            CommandBody::GetMetadata(get) => self.get_metadata(&get, out)?,
+            CommandBody::SetMetadata(set) => self.set_metadata(set)?,
             CommandBody::GetQuota(root) => self.get_quota(&root, out)?,
             CommandBody::GetQuotaRoot(mailbox) => self.get_quota_root(&mailbox, out)?,
             CommandBody::SetQuota { .. } => {
@@ -573,6 +589,10 @@ impl Account {
     fn lost(&mut self, error: MailError) {
         match error {
             MailError::Unavailable(why) => self.fault = Some(why),
+            MailError::NoPerm => {
+                self.view = None;
+                self.bye = Some("you may no longer read the selected mailbox");
+            }
             _ => {
                 // No way is foreseen to tell a client that its mailbox is gone, but to begin anew.
                 self.view = None;

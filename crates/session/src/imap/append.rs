@@ -256,7 +256,7 @@ impl Append {
         }
         self.octets = self.octets.saturating_add(octets);
         let replaced = self.replaced.as_ref().map(|replaced| replaced.octets);
-        Ok(account.store.room_for(self.octets, replaced)?)
+        account.store.room_for(self.mailbox, self.octets, replaced).map_err(target_lost)
     }
 
     /// The message is whole.

@@ -60,6 +60,10 @@ impl From<MailError> for Completion {
             MailError::Refused(why) => Completion::no(why).code(Code::Cannot),
             MailError::Name(_) => Completion::no("that can't be a mailbox's name").code(Code::Cannot),
             MailError::OverQuota => Completion::no("quota exceeded").code(Code::OverQuota),
+            MailError::TooManyAnnotations => {
+                Completion::no("too many annotations").code(Code::MetadataTooMany)
+            }
+            MailError::NoPerm => Completion::no("not permitted").code(Code::NoPerm),
             MailError::Limit(why) => Completion::no(why).code(Code::Limit),
             MailError::Rejected(why) => {
                 Completion { text: why.chars().take(400).collect(), ..Completion::no("") }

@@ -10,7 +10,7 @@ use super::view::View;
 use super::{RUN_OCTETS, print};
 use crate::mailstore::{Mailstore, Message};
 use base::mailbox::{Columns, FlagEdit, MailError, Row};
-use base::{Flag, Flags, MailId, ModSeq, Uid};
+use base::{Flag, Flags, MailId, MailboxId, ModSeq, Rights, Uid};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use wire::imap::Code;
@@ -106,9 +106,13 @@ impl Fetching {
         if fetch.vanished {
             vanished(account, &fetch, out)?;
         }
-        let read_only = account.view.as_ref().is_none_or(|view| view.read_only);
+        // RFC 4314 §4: without the right, reading leaves `\Seen` as it is.
+        let may_mark = match account.view.as_ref().filter(|view| !view.read_only) {
+            Some(view) => account.store.rights(view.mailbox)?.has(Rights::SEEN),
+            None => false,
+        };
         let mut plan = Plan::new(&fetch, wants_modseq, account.enabled.uid_only);
-        plan.marks_seen &= !read_only;
+        plan.marks_seen &= may_mark;
         plan.recent = !account.enabled.rev2;
         Ok(Fetching {
             uid: fetch.uid,
@@ -143,7 +147,7 @@ impl Fetching {
                     Err(error) => return Ok(Step::Abort(error.to_string())),
                 }
             } else if let Some(ready) = self.ready.pop_front() {
-                self.open(store, ready, out)?;
+                self.open(store, view.mailbox, ready, out)?;
             } else if self.at < self.uids.len() {
                 let full = self.scan(store, view, out)?;
                 if !full && self.ready.is_empty() {
@@ -203,8 +207,14 @@ impl Fetching {
         Ok(full || end == uids.len())
     }
 
-    fn open(&mut self, store: &dyn Mailstore, ready: Ready, out: &mut Vec<u8>) -> Result<(), MailError> {
-        let message = match store.read(ready.mail) {
+    fn open(
+        &mut self,
+        store: &dyn Mailstore,
+        mailbox: MailboxId,
+        ready: Ready,
+        out: &mut Vec<u8>,
+    ) -> Result<(), MailError> {
+        let message = match store.read(mailbox, ready.mail) {
             Ok(message) => message,
             // Expunged since the row was read.
             Err(MailError::NoMessage) => {

@@ -3,8 +3,8 @@
 use super::account::{Account, Outcome, Step};
 use super::completion::Completion;
 use super::{RUN_OCTETS, print};
-use base::MailboxName;
 use base::mailbox::{MailError, MailboxInfo};
+use base::{MailboxId, MailboxName};
 use std::collections::{BTreeMap, HashSet};
 use wire::imap::command::{List, ListPattern, ListReturn, ListSelect};
 
@@ -57,15 +57,35 @@ impl Listing {
                 return Ok(Step::Done(Outcome::ok(text).into()));
             };
             self.line(account, &name, out);
-            if let Some(mailbox) = name.info.mailbox.filter(|_| !self.returns.status.is_empty()) {
-                match account.status_line(&name.info, mailbox, &self.returns.status, out) {
-                    // Deleted meanwhile.
-                    Ok(()) | Err(MailError::NoMailbox) => {}
+            if let Some(mailbox) = name.info.mailbox {
+                match self.more_of(account, &name.info, mailbox, out) {
+                    // Deleted meanwhile, or not to be read.
+                    Ok(()) | Err(MailError::NoMailbox | MailError::NoPerm) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
         }
         Ok(Step::More)
+    }
+
+    /// The responses that were asked for beside LIST's.
+    fn more_of(
+        &self,
+        account: &Account,
+        info: &MailboxInfo,
+        mailbox: MailboxId,
+        out: &mut Vec<u8>,
+    ) -> Result<(), MailError> {
+        if !self.returns.status.is_empty() {
+            account.status_line(info, mailbox, &self.returns.status, out)?;
+        }
+        if self.returns.my_rights {
+            account.list_rights_of(&info.name, mailbox, out)?;
+        }
+        if !self.returns.metadata.is_empty() {
+            account.list_metadata(info, &self.returns.metadata, out)?;
+        }
+        Ok(())
     }
 
     fn line(&self, account: &Account, name: &Name, out: &mut Vec<u8>) {

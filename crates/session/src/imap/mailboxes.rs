@@ -60,7 +60,8 @@ impl Account {
         Ok(Outcome::ok(if on { "SUBSCRIBE completed" } else { "UNSUBSCRIBE completed" }))
     }
 
-    fn existing(&self, name: &MailboxName) -> Result<MailboxId, MailError> {
+    /// The mailbox that a name has.
+    pub(super) fn existing(&self, name: &MailboxName) -> Result<MailboxId, MailError> {
         self.find(name)?.mailbox.ok_or(MailError::NoMailbox)
     }
 
@@ -134,10 +135,15 @@ impl Account {
         name: &MailboxName,
         out: &mut Vec<u8>,
     ) -> Result<Outcome, Completion> {
+        let mailbox = self.store.find(name)?.and_then(|info| info.mailbox);
+        let is_own = mailbox.map_or(Ok(true), |mailbox| self.store.is_own(mailbox))?;
         out.extend_from_slice(b"* QUOTAROOT ");
         print::mailbox(out, name, self.enabled.utf8_names());
-        out.extend_from_slice(b" \"\"\r\n");
-        self.quota_line(out)?;
+        // What others use of their quota is not for their guests.
+        out.extend_from_slice(if is_own { b" \"\"\r\n" } else { b"\r\n" });
+        if is_own {
+            self.quota_line(out)?;
+        }
         Ok(Outcome::ok("GETQUOTAROOT completed"))
     }
 

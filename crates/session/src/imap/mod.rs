@@ -7,6 +7,7 @@
 //! is gone, and [`sync`] tells it.
 
 mod account;
+mod acl;
 mod append;
 mod auth;
 mod capability;
@@ -15,6 +16,7 @@ mod context;
 mod fetch;
 mod list;
 mod mailboxes;
+mod metadata;
 mod multisearch;
 mod print;
 mod search;

@@ -5,7 +5,7 @@ use super::completion::Completion;
 use super::search::{Place, Searching, names_modseq, no_update};
 use super::view::View;
 use base::mailbox::{MailError, MailboxInfo};
-use base::{MailboxId, MailboxName};
+use base::{MailboxId, MailboxName, Rights};
 use std::vec::IntoIter;
 use wire::imap::Code;
 use wire::imap::command::{MailboxFilter, Search};
@@ -41,7 +41,10 @@ impl MultiSearching {
         if selected.is_none() && (updates || filters.contains(&MailboxFilter::Selected)) {
             return Err(Completion::bad("select a mailbox first"));
         }
-        let is_chosen = |info: &MailboxInfo| filters.iter().any(|filter| is_chosen(filter, info, selected));
+        let store = account.store.clone();
+        let is_own = |info: &MailboxInfo| info.mailbox.is_some_and(|id| store.is_own(id).unwrap_or(false));
+        let is_chosen =
+            |info: &MailboxInfo| filters.iter().any(|filter| is_chosen(filter, info, selected, &is_own));
         let chosen = account.store.mailboxes()?.into_iter().filter(is_chosen);
         let mailboxes: Vec<_> = chosen.filter_map(|info| Some((info.name, info.mailbox?))).collect();
         if mailboxes.len() > MAX_MAILBOXES {
@@ -84,14 +87,16 @@ impl MultiSearching {
         }
     }
 
-    /// Begins with a mailbox; nothing where it is gone meanwhile.
+    /// Begins with a mailbox; nothing where it is gone meanwhile, or may not be read.
     fn begin(
         &self,
         account: &Account,
         name: MailboxName,
         mailbox: MailboxId,
     ) -> Result<Option<Current>, MailError> {
-        let is_gone = |error| if matches!(error, MailError::NoMailbox) { Ok(None) } else { Err(error) };
+        let is_gone = |error| {
+            if matches!(error, MailError::NoMailbox | MailError::NoPerm) { Ok(None) } else { Err(error) }
+        };
         let status = match account.store.status(mailbox) {
             Ok(status) => status,
             Err(error) => return is_gone(error),
@@ -103,7 +108,7 @@ impl MultiSearching {
         }
         match account.store.open(mailbox) {
             Ok(opened) => {
-                let view = Box::new(View::new(mailbox, true, opened));
+                let view = Box::new(View::new(mailbox, true, Rights::NONE, opened));
                 Ok(Some(Current { searching: of(&view)?, view: Some(view) }))
             }
             Err(error) => is_gone(error),
@@ -112,12 +117,17 @@ impl MultiSearching {
 }
 
 /// RFC 5465 §6, RFC 7377 §2.2
-fn is_chosen(filter: &MailboxFilter, info: &MailboxInfo, selected: Option<MailboxId>) -> bool {
+fn is_chosen(
+    filter: &MailboxFilter,
+    info: &MailboxInfo,
+    selected: Option<MailboxId>,
+    is_own: &dyn Fn(&MailboxInfo) -> bool,
+) -> bool {
     let name = &info.name;
     match filter {
         MailboxFilter::Selected => info.mailbox.is_some() && info.mailbox == selected,
         // RFC 5465 §6.3: a script may file into any.
-        MailboxFilter::Inboxes | MailboxFilter::Personal => true,
+        MailboxFilter::Inboxes | MailboxFilter::Personal => is_own(info),
         MailboxFilter::Subscribed => info.subscribed,
         MailboxFilter::Subtree(roots) => roots.iter().any(|root| name == root || name.is_below(root)),
         MailboxFilter::SubtreeOne(roots) => {

@@ -1,7 +1,7 @@
 //! What the session prints on top of [`wire::imap::print`].
 
 use base::mailbox::Changed;
-use base::{Flag, Keyword, Uid};
+use base::{Flag, Keyword, Rights, Uid};
 pub(super) use wire::imap::print::*;
 
 /// What a FETCH response that nobody asked for holds beside the flags.
@@ -62,4 +62,23 @@ pub(super) fn flag_names(out: &mut Vec<u8>, keywords: &[Keyword]) {
         }
         out.extend_from_slice(name.as_bytes());
     }
+}
+
+/// Appends the flags that may be changed with these rights, a whole line (RFC 4314 §5.1.1).
+pub(super) fn permanent_flags(out: &mut Vec<u8>, rights: Rights, keywords: &[Keyword]) {
+    let needs = |flag: Flag| match flag {
+        Flag::Seen => Rights::SEEN,
+        Flag::Deleted => Rights::DELETE,
+        _ => Rights::WRITE,
+    };
+    let system = Flag::ALL.iter().filter(|(flag, _)| rights.has(needs(*flag))).map(|(_, name)| *name);
+    let others = keywords.iter().map(Keyword::as_str).chain(["\\*"]).filter(|_| rights.has(Rights::WRITE));
+    out.extend_from_slice(b"* OK [PERMANENTFLAGS (");
+    for (place, name) in system.chain(others).enumerate() {
+        if place > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(name.as_bytes());
+    }
+    out.extend_from_slice(b")] flags that can be kept\r\n");
 }

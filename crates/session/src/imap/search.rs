@@ -315,7 +315,7 @@ impl Searching {
     }
 
     fn look_inside(&mut self, store: &dyn Mailstore, view: &View, kept: &Kept) -> Result<(), MailError> {
-        let message = match store.read(kept.mail) {
+        let message = match store.read(view.mailbox, kept.mail) {
             Ok(message) => message,
             Err(MailError::NoMessage) => return Ok(()),
             Err(error) => return Err(error),

@@ -6,10 +6,14 @@ use super::print;
 use super::sync::Tell;
 use super::view::View;
 use base::mailbox::{Changed, Changes, MailboxInfo, Opened};
-use base::{ModSeq, Uid};
+use base::{ModSeq, Rights, Uid};
 use std::ops::RangeInclusive;
 use wire::imap::Code;
 use wire::imap::command::{Qresync, Ranges, Select, SequenceSet};
+
+/// With any of these, a mailbox is open for more than reading (RFC 4314 §5.2).
+const READ_WRITE: Rights =
+    Rights::INSERT.and(Rights::EXPUNGE).and(Rights::SEEN).and(Rights::WRITE).and(Rights::DELETE);
 
 impl Account {
     /// Closes what was selected, then opens. Where that fails, nothing is selected any more.
@@ -28,11 +32,14 @@ impl Account {
         let mailbox =
             info.mailbox.ok_or_else(|| Completion::no("no such mailbox").code(Code::NonExistent))?;
         let opened = self.store.open(mailbox)?;
-        self.describe(&info, &opened, select.read_only, out);
+        let rights = self.store.rights(mailbox)?;
+        let read_only = select.read_only || !rights.has_any(READ_WRITE);
+        let changeable = if read_only { Rights::NONE } else { rights };
+        self.describe(&info, &opened, changeable, out);
         self.modseq_told |= self.enabled.condstore;
         let status = opened.status;
-        let mut view = View::new(mailbox, select.read_only, opened);
-        if select.read_only {
+        let mut view = View::new(mailbox, read_only, rights, opened);
+        if read_only {
             view.add_last_recent(status.recent);
         } else {
             view.add_recent(self.store.claim_recent(mailbox, status.uid_next)?);
@@ -48,7 +55,7 @@ impl Account {
             changed = resynchronise(&view, known, changes, out);
         }
         self.view = Some(Box::new(view));
-        let code = if select.read_only { Code::ReadOnly } else { Code::ReadWrite };
+        let code = if read_only { Code::ReadOnly } else { Code::ReadWrite };
         let text = if select.read_only { "EXAMINE completed" } else { "SELECT completed" };
         Ok(Outcome {
             completion: Completion::ok(text).code(code),
@@ -58,16 +65,12 @@ impl Account {
     }
 
     /// The untagged data that every SELECT gives, EXISTS and RECENT left out.
-    fn describe(&self, info: &MailboxInfo, opened: &Opened, read_only: bool, out: &mut Vec<u8>) {
+    fn describe(&self, info: &MailboxInfo, opened: &Opened, rights: Rights, out: &mut Vec<u8>) {
         let status = &opened.status;
         out.extend_from_slice(b"* FLAGS (");
         print::flag_names(out, &opened.keywords);
-        out.extend_from_slice(b")\r\n* OK [PERMANENTFLAGS (");
-        if !read_only {
-            print::flag_names(out, &opened.keywords);
-            out.extend_from_slice(b" \\*");
-        }
-        out.extend_from_slice(b")] flags that can be kept\r\n");
+        out.extend_from_slice(b")\r\n");
+        print::permanent_flags(out, rights, &opened.keywords);
         let first_unseen = opened.first_unseen.and_then(|uid| opened.uids.binary_search(&uid).ok());
         if let Some(place) = first_unseen.filter(|_| !self.enabled.rev2 && !self.enabled.uid_only) {
             code(out, "UNSEEN", place as u64 + 1, "first unseen message");

@@ -60,7 +60,11 @@ impl Account {
             return Ok(Outcome::ok("UNSELECT completed"));
         }
         if !view.read_only {
-            self.store.expunge(view.mailbox, None)?;
+            match self.store.expunge(view.mailbox, None) {
+                // RFC 4314 §4: the mailbox is closed all the same.
+                Err(MailError::NoPerm | MailError::NoMailbox) => {}
+                expunged => drop(expunged?),
+            }
         }
         Ok(Outcome::ok("CLOSE completed"))
     }

@@ -35,7 +35,7 @@ impl Manner {
 pub(super) struct Tell {
     /// Sequence numbers as they were, ascending; sent from the last on, so that each is right when it is sent.
     expunged: Vec<u32>,
-    /// Lines that come first: what leaves the results of searches that are followed, by numbers as they were.
+    /// Lines that come first: what may be changed, and what leaves the results of searches that are followed, by numbers as they were.
     left: Vec<u8>,
     vanished: Vec<Uid>,
     exists: Option<Exists>,
@@ -120,6 +120,7 @@ pub(super) fn sync(
     tell: &mut Tell,
 ) -> Result<(), MailError> {
     let changes = store.changes(view.mailbox, view.since)?;
+    view.tell_rights(store.rights(view.mailbox)?, &mut tell.left);
     if changes.complete {
         view.lose(changes.vanished);
     } else {

@@ -14,8 +14,20 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Finds what a URL names, `selected` being the mailbox of one that names none; `Ok(None)`: nothing.
+    /// Finds what a URL names, `selected` being the mailbox of one that names none; `Ok(None)`: nothing, or nothing
+    /// that may be read.
     pub(super) fn open(
+        store: &dyn Mailstore,
+        selected: Option<MailboxId>,
+        url: &Url,
+    ) -> Result<Option<Self>, MailError> {
+        match Source::find(store, selected, url) {
+            Err(MailError::NoMailbox | MailError::NoPerm) => Ok(None),
+            found => found,
+        }
+    }
+
+    fn find(
         store: &dyn Mailstore,
         selected: Option<MailboxId>,
         url: &Url,
@@ -31,7 +43,7 @@ impl Source {
             return Ok(None);
         }
         let Some(mail) = mail_of(store, mailbox, url.uid)? else { return Ok(None) };
-        let message = match store.read(mail) {
+        let message = match store.read(mailbox, mail) {
             Err(MailError::NoMessage) => return Ok(None),
             message => message?,
         };

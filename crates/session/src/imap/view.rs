@@ -5,7 +5,7 @@
 use super::context::Contexts;
 use super::print;
 use base::mailbox::Changed;
-use base::{Flags, Keyword, MailboxId, ModSeq, Uid};
+use base::{Flags, Keyword, MailboxId, ModSeq, Rights, Uid};
 use wire::imap::command::{Ranges, SequenceSet};
 
 /// Keywords that are remembered as told.
@@ -15,8 +15,10 @@ const MAX_KEYWORDS: usize = 1000;
 pub(super) struct View {
     /// Which.
     pub(super) mailbox: MailboxId,
-    /// EXAMINE rather than SELECT.
+    /// EXAMINE rather than SELECT, or no right to change anything.
     pub(super) read_only: bool,
+    /// The account's rights, as far as the client was told what it may change.
+    rights: Rights,
     /// All changes up to this one are in the view (or wait in `gone`).
     pub(super) since: ModSeq,
     /// The client's messages: sequence number n is at n - 1. Ascending.
@@ -37,12 +39,18 @@ pub(super) struct View {
 
 impl View {
     /// A freshly opened mailbox.
-    pub(super) fn new(mailbox: MailboxId, read_only: bool, opened: base::mailbox::Opened) -> Self {
+    pub(super) fn new(
+        mailbox: MailboxId,
+        read_only: bool,
+        rights: Rights,
+        opened: base::mailbox::Opened,
+    ) -> Self {
         let mut uids = opened.uids;
         uids.shrink_to_fit();
         View {
             mailbox,
             read_only,
+            rights,
             since: opened.status.highest_modseq,
             uids,
             gone: Vec::new(),
@@ -148,6 +156,14 @@ impl View {
                 Some((_, known)) if first <= *known => *known = end,
                 _ => self.recent.push((first, end)),
             }
+        }
+    }
+
+    /// Appends what flags may be changed, where the rights are others than before (RFC 4314 §5.1.1).
+    pub(super) fn tell_rights(&mut self, rights: Rights, out: &mut Vec<u8>) {
+        let before = std::mem::replace(&mut self.rights, rights);
+        if before != rights && !self.read_only {
+            print::permanent_flags(out, rights, &self.keywords);
         }
     }
 

@@ -153,8 +153,9 @@ impl Maildrop {
         let Some(place) = self.sequence.take().map(|place| place + 1) else { return };
         let likely = self.entries.get(place).filter(|entry| !entry.deleted && entry.size <= BRIEF_OCTETS);
         // An error shows when the RETR comes.
-        self.ahead =
-            likely.and_then(|entry| self.store.read(entry.mail).ok()).map(|message| (place, message));
+        self.ahead = likely
+            .and_then(|entry| self.store.read(self.inbox, entry.mail).ok())
+            .map(|message| (place, message));
     }
 
     /// Goes on with an unfinished answer by one piece. An error means that the message can't be read to its end:
@@ -262,7 +263,7 @@ impl Maildrop {
                 Some(place).filter(|place| place.checked_sub(1).is_some_and(|p| self.last == Some(p)));
             self.last = Some(place);
         }
-        match ahead.map_or_else(|| self.store.read(mail), Ok) {
+        match ahead.map_or_else(|| self.store.read(self.inbox, mail), Ok) {
             Ok(message) => {
                 out.extend_from_slice(b"+OK");
                 if top.is_none() {

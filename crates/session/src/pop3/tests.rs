@@ -3,8 +3,10 @@
 use super::*;
 use crate::mailstore::*;
 use crate::sasl::ScramKeys;
+use base::rights::{AclEntry, Rights, RightsEdit};
 use base::{
-    Flags, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, ThreadId, Timestamp, Uid, UidValidity,
+    Annotation, EntryName, Flags, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, ThreadId, Timestamp,
+    Uid, UidValidity,
 };
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -100,7 +102,7 @@ impl Mailstore for Drop {
         Ok(())
     }
 
-    fn read(&self, mail: MailId) -> Result<Box<dyn Message>, MailError> {
+    fn read(&self, _: MailboxId, mail: MailId) -> Result<Box<dyn Message>, MailError> {
         let all = self.mail.lock().unwrap();
         let found = all.iter().find(|(uid, _)| u64::from(*uid) == mail.0);
         let text = found.and_then(|(_, text)| text.clone()).ok_or(MailError::NoMessage)?;
@@ -152,7 +154,7 @@ impl Mailstore for Drop {
     fn move_to(&self, _: MailboxId, _: &[Uid], _: MailboxId) -> Result<Copied, MailError> {
         no()
     }
-    fn room_for(&self, _: u64, _: Option<u64>) -> Result<(), MailError> {
+    fn room_for(&self, _: MailboxId, _: u64, _: Option<u64>) -> Result<(), MailError> {
         no()
     }
     fn replace(&self, _: MailboxId, _: Uid, _: MailboxId, _: NewMail) -> Result<Appended, MailError> {
@@ -177,6 +179,27 @@ impl Mailstore for Drop {
         no()
     }
     fn quota(&self) -> Result<Quota, MailError> {
+        no()
+    }
+    fn is_own(&self, _: MailboxId) -> Result<bool, MailError> {
+        no()
+    }
+    fn rights(&self, _: MailboxId) -> Result<Rights, MailError> {
+        no()
+    }
+    fn acl(&self, _: MailboxId) -> Result<Vec<AclEntry>, MailError> {
+        no()
+    }
+    fn set_acl(&self, _: MailboxId, _: &str, _: RightsEdit) -> Result<(), MailError> {
+        no()
+    }
+    fn fixed_rights(&self, _: MailboxId, _: &str) -> Result<Rights, MailError> {
+        no()
+    }
+    fn annotations(&self, _: Option<MailboxId>) -> Result<Vec<Annotation>, MailError> {
+        no()
+    }
+    fn annotate(&self, _: Option<MailboxId>, _: Vec<(EntryName, Option<Vec<u8>>)>) -> Result<(), MailError> {
         no()
     }
 }

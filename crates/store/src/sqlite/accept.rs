@@ -1,7 +1,6 @@
 //! Mail in: sealed and summed up on the caller's thread, then rows only for the writer.
 
 use super::fault::Fault;
-use super::quarantine;
 use super::rows::{self, NewRow, Tally};
 use super::schema::{NOBODY, inbox, int, own_mailbox};
 use super::story;
@@ -9,6 +8,7 @@ use super::summary;
 use super::thread;
 use super::writer::Work;
 use super::{Parts, Sqlite};
+use super::{edit, quarantine};
 use crate::story::{Event, What};
 use crate::vault::{BlobId, Body, SealedMessage, Vault};
 use crate::{Done, Place, Placed, StoreError};
@@ -27,6 +27,24 @@ impl Sqlite {
             Ok(batch) => self.submit_batch(batch, done, |_| Ok(())),
             Err(error) => done(Err(error)),
         }
+    }
+
+    /// Accepts messages in place of others, in one commit.
+    pub(super) fn accept_in_place(
+        &self,
+        mail: Vec<Screened>,
+        of: AccountId,
+        from: MailboxId,
+        uids: Vec<Uid>,
+    ) -> Result<Vec<Placed>, StoreError> {
+        if !self.parts.disk.has_room() {
+            return Err(StoreError::DiskFull);
+        }
+        let batch = Batch::prepare(&self.parts, &mail)?;
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        let done = Box::new(move |outcome| drop(send.send(outcome)));
+        self.submit_batch(batch, done, move |work| edit::move_away(work, of, from, &uids));
+        receive.recv().unwrap_or(Err(StoreError::Closed))
     }
 
     /// Has the messages of a batch committed, and what `also` does with them.

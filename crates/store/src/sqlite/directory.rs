@@ -245,6 +245,10 @@ impl Directory for Sqlite {
     fn remove_account(&self, account: AccountId) -> Result<(), DirectoryError> {
         self.write(move |work| {
             let id = int(account.0);
+            // Who gets the address next lets nobody write in its name by that.
+            let given = "DELETE FROM send_as WHERE (domain, local) IN
+                         (SELECT d.name, a.local FROM account a JOIN domain d ON d.id = a.domain WHERE a.id = ?1)";
+            work.run(given, [id])?;
             if work.run("DELETE FROM account WHERE id = ?1", [id])? == 0 {
                 return Err(DirectoryError::Unknown.into());
             }
@@ -455,6 +459,8 @@ fn forget_mail(work: &Work<'_>, account: AccountId) -> Result<(), Fault> {
         "DELETE FROM keyword WHERE mailbox BETWEEN ?1 AND ?2",
         "DELETE FROM url_key WHERE mailbox BETWEEN ?1 AND ?2",
         "DELETE FROM mailbox WHERE id BETWEEN ?1 AND ?2",
+        "DELETE FROM annotation WHERE place BETWEEN ?1 AND ?2",
+        "DELETE FROM acl WHERE mailbox BETWEEN ?1 AND ?2",
         "DELETE FROM removed WHERE mail BETWEEN ?1 AND ?2",
         "DELETE FROM text_posting WHERE segment BETWEEN ?1 AND ?2",
         "DELETE FROM text_segment WHERE id BETWEEN ?1 AND ?2",
@@ -469,6 +475,8 @@ fn forget_mail(work: &Work<'_>, account: AccountId) -> Result<(), Fault> {
         "DELETE FROM reference WHERE account = ?1",
         "DELETE FROM moved_in WHERE account = ?1",
         "DELETE FROM script WHERE account = ?1",
+        "DELETE FROM annotation WHERE reader = ?1",
+        "DELETE FROM acl WHERE who = ?1",
         "DELETE FROM ledger WHERE account = ?1",
     ] {
         work.run(sql, [int(account.0)])?;

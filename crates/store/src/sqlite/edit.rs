@@ -14,7 +14,9 @@ use super::writer::{Work, first};
 use crate::Recoverable;
 use crate::story::What;
 use base::mailbox::{Changed, Copied, FlagEdit, MailError, Stored};
-use base::{AccountId, Flag, Flags, MailId, MailboxId, MailboxName, ModSeq, Timestamp, Uid, UidValidity};
+use base::{
+    AccountId, Flag, Flags, MailId, MailboxId, MailboxName, ModSeq, Rights, Timestamp, Uid, UidValidity,
+};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ impl Sqlite {
         uids: &[Uid],
         edit: &FlagEdit,
         unchanged_since: Option<ModSeq>,
+        rights: Rights,
     ) -> Result<Stored, Fault> {
         let mut stored = Stored { done: Vec::with_capacity(uids.len()), modified: Vec::new() };
         let (edit, limit) = (Arc::new(edit.clone()), self.parts.settings.limits.keywords);
@@ -36,7 +39,7 @@ impl Sqlite {
             let edit = edit.clone();
             let part = self.write(move |work| {
                 let id = rows::existing(work.sql(), of, mailbox)?;
-                edit_piece(work, of, id, &piece, &edit, unchanged_since, limit)
+                edit_piece(work, of, id, &piece, &edit, unchanged_since, (rights, limit))
             })?;
             stored.done.extend(part.done);
             stored.modified.extend(part.modified);
@@ -99,11 +102,12 @@ impl Sqlite {
         from: MailboxId,
         uids: &[Uid],
         to: MailboxId,
+        rights: Rights,
     ) -> Result<Copied, Fault> {
         let (uids, limit) = (uids.to_vec(), self.parts.settings.limits.keywords);
         self.write(move |work| {
             let (from, to) = both(work, of, from, to)?;
-            copy_rows(work, of, from, &uids, to, limit)
+            copy_rows(work, of, from, &uids, to, (rights, limit))
         })
     }
 
@@ -113,11 +117,12 @@ impl Sqlite {
         from: MailboxId,
         uids: &[Uid],
         to: MailboxId,
+        rights: Rights,
     ) -> Result<Copied, Fault> {
         let (uids, limit) = (uids.to_vec(), self.parts.settings.limits.keywords);
         self.write(move |work| {
             let (from, to) = both(work, of, from, to)?;
-            move_rows(work, of, from, &uids, to, limit)
+            move_rows(work, of, from, &uids, to, (rights, limit))
         })
     }
 
@@ -163,6 +168,8 @@ enum Removal {
     /// For good, flagged or not: another takes its place.
     Replaced,
     Recoverable,
+    /// It lives on in another account.
+    Moved,
 }
 
 /// A message's row, read.
@@ -227,9 +234,10 @@ fn edit_piece(
     uids: &[Uid],
     edit: &FlagEdit,
     unchanged_since: Option<ModSeq>,
-    limit: usize,
+    (rights, limit): (Rights, usize),
 ) -> Result<Stored, Fault> {
     if let FlagEdit::Add(flags) | FlagEdit::Replace(flags) = edit
+        && rights.has(Rights::WRITE)
         && rows::admit_keywords(work, mailbox, flags.keywords(), limit)?.len() < flags.keywords().len()
     {
         return Err(MailError::Limit("too many keywords in this mailbox").into());
@@ -242,7 +250,7 @@ fn edit_piece(
             stored.modified.push(*uid);
             continue;
         }
-        let flags = edited(&row.flags, edit);
+        let flags = rights.limit(&row.flags, edited(&row.flags, edit));
         let mut modseq = row.modseq;
         if flags != row.flags {
             modseq = match now {
@@ -296,8 +304,15 @@ fn remove(
         }
         take_out(work, mailbox, &row, &mut tally)?;
         rows::let_go(work, row.mail, now)?;
-        let what = if how == Removal::Recoverable { What::Removed } else { What::Erased };
-        story::note(work, row.mail, what, (of, mailbox, row.uid))?;
+        let what = match how {
+            Removal::Recoverable => Some(What::Removed),
+            Removal::ForGood | Removal::Replaced => Some(What::Erased),
+            // What it became has a story of its own.
+            Removal::Moved => None,
+        };
+        if let Some(what) = what {
+            story::note(work, row.mail, what, (of, mailbox, row.uid))?;
+        }
         gone.push(*uid);
     }
     if !gone.is_empty() {
@@ -312,6 +327,20 @@ fn remove(
 /// Takes out a message that another replaces; false where it is not there.
 pub(super) fn replace_out(work: &mut Work<'_>, of: AccountId, mailbox: i64, uid: Uid) -> Result<bool, Fault> {
     Ok(!remove(work, of, mailbox, &[uid], Removal::Replaced)?.is_empty())
+}
+
+/// Takes messages out that go to another account: all of them, or none.
+pub(super) fn move_away(
+    work: &mut Work<'_>,
+    of: AccountId,
+    mailbox: MailboxId,
+    uids: &[Uid],
+) -> Result<(), Fault> {
+    let id = rows::existing(work.sql(), of, mailbox)?;
+    match remove(work, of, id, uids, Removal::Moved)?.len() == uids.len() {
+        true => Ok(()),
+        false => Err(MailError::NoMessage.into()),
+    }
 }
 
 /// Takes out all that a mailbox which is to go still holds.
@@ -343,13 +372,13 @@ fn copy_rows(
     from: i64,
     uids: &[Uid],
     to: i64,
-    limit: usize,
+    allowed: (Rights, usize),
 ) -> Result<Copied, Fault> {
     let mut sources = Vec::with_capacity(uids.len());
     for uid in uids {
         sources.extend(held(work, from, *uid)?);
     }
-    put_in(work, of, to, sources, limit, true)
+    put_in(work, of, to, sources, allowed, true)
 }
 
 /// Moves messages; both mailboxes change in the same moment.
@@ -359,7 +388,7 @@ pub(super) fn move_rows(
     from: i64,
     uids: &[Uid],
     to: i64,
-    limit: usize,
+    allowed: (Rights, usize),
 ) -> Result<Copied, Fault> {
     let (mut sources, mut tally) = (Vec::with_capacity(uids.len()), Tally::default());
     for uid in uids {
@@ -374,22 +403,25 @@ pub(super) fn move_rows(
         rows::count(work, from, modseq, &tally)?;
     }
     let moved: Vec<i64> = sources.iter().map(|row| row.mail).collect();
-    let copied = put_in(work, of, to, sources, limit, false)?;
+    let copied = put_in(work, of, to, sources, allowed, false)?;
     for (mail, (_, uid)) in moved.iter().zip(&copied.uids) {
         story::note(work, *mail, What::Moved, (of, to, uid.0))?;
     }
     Ok(copied)
 }
 
-/// Puts messages into a mailbox with their flags and dates; `charged` to the account if they are copies.
+/// Puts messages into a mailbox with those of their flags that may be set there, and their dates; `charged` to the account if they are copies.
 fn put_in(
     work: &mut Work<'_>,
     of: AccountId,
     to: i64,
-    sources: Vec<Held>,
-    limit: usize,
+    mut sources: Vec<Held>,
+    (rights, limit): (Rights, usize),
     charged: bool,
 ) -> Result<Copied, Fault> {
+    for row in &mut sources {
+        row.flags = rights.limit(&Flags::default(), std::mem::take(&mut row.flags));
+    }
     let mut tally = Tally::default();
     sources.iter().for_each(|row| tally.add(row.flags.system_bits(), row.size));
     if sources.is_empty() {
@@ -439,7 +471,7 @@ fn restore(work: &mut Work<'_>, of: AccountId, mail: i64, limit: usize) -> Resul
     let count = kept.len();
     for (mailbox, name, held) in kept {
         let home = home(work, of, mailbox, &name)?;
-        let copied = put_in(work, of, home, vec![held], limit, true)?;
+        let copied = put_in(work, of, home, vec![held], (Rights::ALL, limit), true)?;
         for (_, uid) in copied.uids {
             story::note(work, mail, What::Restored, (of, home, uid.0))?;
         }

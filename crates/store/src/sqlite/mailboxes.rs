@@ -4,9 +4,9 @@ use super::fault::Fault;
 use super::recent::{self, Recent};
 use super::schema::{inbox, int, own_mailbox};
 use super::writer::{Work, first};
-use super::{Sqlite, edit, rows};
+use super::{Sqlite, edit, rows, sharing};
 use base::mailbox::{MailError, MailboxInfo, MailboxStatus};
-use base::{AccountId, MailboxId, MailboxName, ModSeq, SpecialUse, Timestamp, Uid, UidValidity};
+use base::{AccountId, MailboxId, MailboxName, ModSeq, Rights, SpecialUse, Timestamp, Uid, UidValidity};
 use rusqlite::{Connection, Row, params};
 use std::collections::BTreeMap;
 
@@ -90,6 +90,8 @@ impl Sqlite {
             work.run("DELETE FROM tombstone WHERE mailbox = ?1", [id])?;
             work.run("DELETE FROM keyword WHERE mailbox = ?1", [id])?;
             work.run("DELETE FROM url_key WHERE mailbox = ?1", [id])?;
+            work.run("DELETE FROM annotation WHERE place = ?1", [id])?;
+            work.run("DELETE FROM acl WHERE mailbox = ?1", [id])?;
             work.run("DELETE FROM mailbox WHERE id = ?1", [id])?;
             Ok(())
         })
@@ -114,7 +116,7 @@ impl Sqlite {
                 make_parents(work, of, &to, modseq, limit)?;
                 let target = make(work, of, &to, None, modseq, limit)?;
                 let uids = edit::all_uids(work.sql(), id)?;
-                return edit::move_rows(work, of, id, &uids, target, keywords).map(drop);
+                return edit::move_rows(work, of, id, &uids, target, (Rights::ALL, keywords)).map(drop);
             }
             rename_tree(work, of, id, &to, modseq, limit)
         })
@@ -189,8 +191,10 @@ fn make_parents(
     modseq: i64,
     limit: usize,
 ) -> Result<(), Fault> {
-    let missing = std::iter::successors(name.parent(), MailboxName::parent);
-    for parent in missing {
+    let mut above: Vec<MailboxName> = std::iter::successors(name.parent(), MailboxName::parent).collect();
+    // Upper levels first: what is shared hands that down.
+    above.reverse();
+    for parent in above {
         if find(work, of, &parent)?.is_none() {
             make(work, of, &parent, None, modseq, limit)?;
         }
@@ -216,6 +220,11 @@ fn make(
     let sql = "INSERT INTO mailbox (id, account, name, special, uid_validity, modseq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let validity = next_uid_validity(work)?;
     work.run(sql, params![id, int(of.0), name.as_str(), special, validity, modseq])?;
+    if let Some(parent) = name.parent()
+        && let Some(parent) = find(work, of, &parent)?
+    {
+        sharing::inherit(work, parent, id)?;
+    }
     Ok(id)
 }
 
@@ -274,7 +283,7 @@ fn rename_tree(
     Ok(())
 }
 
-fn name_of(row: &Row<'_>, column: usize) -> Result<MailboxName, Fault> {
+pub(super) fn name_of(row: &Row<'_>, column: usize) -> Result<MailboxName, Fault> {
     let name = row.get_ref(column)?.as_str().map_err(|_| Fault::broken("a mailbox name"))?;
     MailboxName::new(name).map_err(|e| MailError::Name(e).into())
 }

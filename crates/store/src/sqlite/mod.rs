@@ -4,6 +4,7 @@
 //! index ([`text`]) and housekeeping have threads of their own and write through the writer like everyone else.
 
 mod accept;
+mod annotations;
 mod checkpoint;
 mod directory;
 mod disk;
@@ -22,6 +23,7 @@ mod scan;
 mod schema;
 mod scripts;
 mod segment;
+mod sharing;
 mod story;
 mod summary;
 mod text;
@@ -37,13 +39,13 @@ pub(crate) use schema::open_writer;
 use crate::story::Stories;
 use crate::vault::Vault;
 use crate::{
-    Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Scripts, Settings, Spool, Store,
-    StoreError, StoredMessage,
+    Annotations, Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Scripts, Settings,
+    Sharing, Spool, Store, StoreError, StoredMessage,
 };
 use base::mailbox::{
     Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
 };
-use base::{AccountId, MailId, MailboxId, MailboxName, ModSeq, SpecialUse, Uid};
+use base::{AccountId, MailId, MailboxId, MailboxName, ModSeq, Rights, SpecialUse, Uid};
 use checkpoint::Wal;
 use disk::Disk;
 use fault::Fault;
@@ -281,8 +283,9 @@ impl Store for Sqlite {
         uids: &[Uid],
         edit: &FlagEdit,
         unchanged_since: Option<ModSeq>,
+        rights: Rights,
     ) -> Result<Stored, MailError> {
-        Ok(self.edit_flags(of, mailbox, uids, edit, unchanged_since)?)
+        Ok(self.edit_flags(of, mailbox, uids, edit, unchanged_since, rights)?)
     }
 
     fn expunge(
@@ -294,9 +297,16 @@ impl Store for Sqlite {
         Ok(self.expunge_mail(of, mailbox, uids)?)
     }
 
-    fn copy(&self, of: AccountId, from: MailboxId, uids: &[Uid], to: MailboxId) -> Result<Copied, MailError> {
+    fn copy(
+        &self,
+        of: AccountId,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+        rights: Rights,
+    ) -> Result<Copied, MailError> {
         self.needs_room()?;
-        Ok(self.copy_mail(of, from, uids, to)?)
+        Ok(self.copy_mail(of, from, uids, to, rights)?)
     }
 
     fn move_to(
@@ -305,8 +315,19 @@ impl Store for Sqlite {
         from: MailboxId,
         uids: &[Uid],
         to: MailboxId,
+        rights: Rights,
     ) -> Result<Copied, MailError> {
-        Ok(self.move_mail(of, from, uids, to)?)
+        Ok(self.move_mail(of, from, uids, to, rights)?)
+    }
+
+    fn accept_moved(
+        &self,
+        mail: Vec<Screened>,
+        of: AccountId,
+        from: MailboxId,
+        uids: Vec<Uid>,
+    ) -> Result<Vec<Placed>, StoreError> {
+        self.accept_in_place(mail, of, from, uids)
     }
 
     fn replace(
@@ -362,6 +383,14 @@ impl Store for Sqlite {
     }
 
     fn stories(&self) -> &dyn Stories {
+        self
+    }
+
+    fn sharing(&self) -> &dyn Sharing {
+        self
+    }
+
+    fn annotations(&self) -> &dyn Annotations {
         self
     }
 

@@ -63,8 +63,10 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Version by version: step N leads from version N to N + 1.
-const STEPS: &[&str] =
-    &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
+const STEPS: &[&str] = &[
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
+    VERSION_10,
+];
 
 const VERSION_1: &str = "
 -- What belongs to the whole store: its UIDVALIDITY counter, its vault's fingerprint.
@@ -360,6 +362,38 @@ CREATE TABLE url_key (
   mailbox INTEGER PRIMARY KEY,
   sealed BLOB NOT NULL
 );
+";
+
+/// What users note on mailboxes, and on the server.
+const VERSION_9: &str = "
+CREATE TABLE annotation (
+  place INTEGER NOT NULL,                -- a mailbox; the account's key 0: the server, as the account sees it
+  reader INTEGER NOT NULL,               -- whose it is; 0: shared
+  entry TEXT NOT NULL,
+  octets INTEGER NOT NULL,
+  sealed BLOB NOT NULL,
+  PRIMARY KEY (place, reader, entry)
+) WITHOUT ROWID;
+CREATE INDEX annotation_reader ON annotation (reader);
+";
+
+/// What others may do in a mailbox, and from which addresses of others accounts may send.
+const VERSION_10: &str = "
+CREATE TABLE acl (
+  mailbox INTEGER NOT NULL,
+  who INTEGER NOT NULL,                  -- an account; 0: anyone of the owner's domain
+  negative INTEGER NOT NULL,             -- whether these rights are taken away
+  rights INTEGER NOT NULL,
+  PRIMARY KEY (mailbox, who, negative)
+) WITHOUT ROWID;
+CREATE INDEX acl_who ON acl (who);
+CREATE TABLE send_as (
+  account INTEGER NOT NULL REFERENCES account(id) ON DELETE CASCADE,
+  domain TEXT NOT NULL,
+  local TEXT NOT NULL,                   -- folded
+  address TEXT NOT NULL,
+  PRIMARY KEY (account, domain, local)
+) WITHOUT ROWID;
 ";
 
 /// What every connection is told.

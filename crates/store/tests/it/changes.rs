@@ -80,12 +80,20 @@ fn the_log_explains_every_difference() {
         let (some, kind) = (chance.some(&uids), kinds[chance.below(kinds.len())].clone());
         match chance.below(9) {
             0..=3 => drop(rig.put(alice, from, "text", kind)),
-            4 => drop(rig.store.set_flags(alice, from, &some, &FlagEdit::Add(kind), None).unwrap()),
-            5 => drop(rig.store.set_flags(alice, from, &some, &FlagEdit::Replace(kind), None).unwrap()),
+            4 => drop(
+                rig.store
+                    .set_flags(alice, from, &some, &FlagEdit::Add(kind), None, base::Rights::ALL)
+                    .unwrap(),
+            ),
+            5 => drop(
+                rig.store
+                    .set_flags(alice, from, &some, &FlagEdit::Replace(kind), None, base::Rights::ALL)
+                    .unwrap(),
+            ),
             6 => drop(rig.store.expunge(alice, from, (round % 2 == 0).then_some(some.as_slice())).unwrap()),
-            7 if uids.len() < 40 => drop(rig.store.copy(alice, from, &some, to).unwrap()),
+            7 if uids.len() < 40 => drop(rig.store.copy(alice, from, &some, to, base::Rights::ALL).unwrap()),
             7 => rig.store.remove_recoverably(alice, from, &some).unwrap(),
-            _ => drop(rig.store.move_to(alice, from, &some, to).unwrap()),
+            _ => drop(rig.store.move_to(alice, from, &some, to, base::Rights::ALL).unwrap()),
         }
         let which = chance.below(3);
         if chance.below(3) == 0 {

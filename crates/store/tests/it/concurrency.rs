@@ -58,7 +58,7 @@ fn readers_see_whole_moments_while_mail_comes() {
         for _ in 0..60 {
             let uid = rig.put(alice, inbox, "x", flags(&["\\Seen"]));
             if uid.0.is_multiple_of(3) {
-                rig.store.move_to(alice, inbox, &[uid], archive).unwrap();
+                rig.store.move_to(alice, inbox, &[uid], archive, base::Rights::ALL).unwrap();
             }
         }
         done.store(true, Ordering::Relaxed);

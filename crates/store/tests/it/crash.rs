@@ -41,7 +41,16 @@ fn work(rig: &Rig, alice: AccountId, inbox: MailboxId, thread: u32) {
         say(&format!("+{} {}", appended.uids[0], text.len()));
         if number % 4 == 3 {
             let uid = appended.uids[0];
-            rig.store.set_flags(alice, inbox, &[uid], &FlagEdit::Add(flags(&["\\Deleted"])), None).unwrap();
+            rig.store
+                .set_flags(
+                    alice,
+                    inbox,
+                    &[uid],
+                    &FlagEdit::Add(flags(&["\\Deleted"])),
+                    None,
+                    base::Rights::ALL,
+                )
+                .unwrap();
             say(&format!("?{uid}"));
             rig.store.expunge(alice, inbox, Some(&[uid])).unwrap();
             say(&format!("-{uid}"));

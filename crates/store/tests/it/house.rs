@@ -97,7 +97,7 @@ fn blobs_go_with_the_last_mail_that_needs_them() {
     let remove = |of: AccountId| {
         let (inbox, uids) = all(of);
         let edit = base::mailbox::FlagEdit::Add(flags(&["\\Deleted"]));
-        rig.store.set_flags(of, inbox, &uids, &edit, None).unwrap();
+        rig.store.set_flags(of, inbox, &uids, &edit, None, base::Rights::ALL).unwrap();
         assert_eq!(rig.store.expunge(of, inbox, None).unwrap(), uids);
         store.clear_now().unwrap();
     };

@@ -326,7 +326,14 @@ fn only_what_is_new_is_copied_and_only_what_nobody_needs_goes() {
     rig.store.accept_now(vec![with_attachment(alice, "REVG")]).unwrap();
     assert_eq!(make(), (2, 1));
     rig.store
-        .set_flags(alice, inbox, &[Uid(1)], &base::mailbox::FlagEdit::Add(flags(&["\\Deleted"])), None)
+        .set_flags(
+            alice,
+            inbox,
+            &[Uid(1)],
+            &base::mailbox::FlagEdit::Add(flags(&["\\Deleted"])),
+            None,
+            base::Rights::ALL,
+        )
         .unwrap();
     rig.store.expunge(alice, inbox, None).unwrap();
     sqlite.clear_now().unwrap();
@@ -347,7 +354,14 @@ fn no_blob_goes_while_they_are_copied() {
     let hold = fs::File::create(rig.settings.directory.join("hold")).unwrap();
     hold.lock_shared().unwrap();
     rig.store
-        .set_flags(alice, inbox, &[Uid(1)], &base::mailbox::FlagEdit::Add(flags(&["\\Deleted"])), None)
+        .set_flags(
+            alice,
+            inbox,
+            &[Uid(1)],
+            &base::mailbox::FlagEdit::Add(flags(&["\\Deleted"])),
+            None,
+            base::Rights::ALL,
+        )
         .unwrap();
     rig.store.expunge(alice, inbox, None).unwrap();
     let blobs = rig.settings.directory.join("blobs");

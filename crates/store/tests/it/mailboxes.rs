@@ -117,31 +117,43 @@ fn flags_copies_and_moves() {
     let uids: Vec<Uid> = (0..5).map(|_| rig.put(alice, inbox, "x", flags(&["k"]))).collect();
     let stored = rig
         .store
-        .set_flags(alice, inbox, &uids[..3], &FlagEdit::Add(flags(&["\\Seen", "K", "z"])), None)
+        .set_flags(
+            alice,
+            inbox,
+            &uids[..3],
+            &FlagEdit::Add(flags(&["\\Seen", "K", "z"])),
+            None,
+            base::Rights::ALL,
+        )
         .unwrap();
     assert_eq!(stored.done.len(), 3);
     assert!(stored.done.iter().all(|one| one.flags == flags(&["\\Seen", "k", "z"])));
     let status = rig.store.status(alice, inbox).unwrap();
     assert_eq!((status.messages, status.unseen, status.highest_modseq), (5, 2, stored.done[0].modseq));
     // What changes nothing moves no MODSEQ.
-    let same =
-        rig.store.set_flags(alice, inbox, &uids[..3], &FlagEdit::Add(flags(&["\\Seen"])), None).unwrap();
+    let same = rig
+        .store
+        .set_flags(alice, inbox, &uids[..3], &FlagEdit::Add(flags(&["\\Seen"])), None, base::Rights::ALL)
+        .unwrap();
     assert_eq!((same.done, rig.store.status(alice, inbox).unwrap()), (stored.done.clone(), status));
     // Only what hasn't changed since.
     let since = Some(base::ModSeq(stored.done[0].modseq.0 - 1));
-    let part = rig.store.set_flags(alice, inbox, &uids, &FlagEdit::Replace(Flags::default()), since).unwrap();
+    let part = rig
+        .store
+        .set_flags(alice, inbox, &uids, &FlagEdit::Replace(Flags::default()), since, base::Rights::ALL)
+        .unwrap();
     assert_eq!((part.modified, part.done.len()), (uids[..3].to_vec(), 2));
 
-    let copied = rig.store.copy(alice, inbox, &[uids[0], Uid(999)], archive).unwrap();
+    let copied = rig.store.copy(alice, inbox, &[uids[0], Uid(999)], archive, base::Rights::ALL).unwrap();
     assert_eq!(copied.uids, [(uids[0], Uid(1))]);
-    let moved = rig.store.move_to(alice, inbox, &uids[1..3], archive).unwrap();
+    let moved = rig.store.move_to(alice, inbox, &uids[1..3], archive, base::Rights::ALL).unwrap();
     assert_eq!(moved.uids, [(uids[1], Uid(2)), (uids[2], Uid(3))]);
     assert_eq!(rig.content(alice, inbox).into_keys().collect::<Vec<_>>(), [uids[0], uids[3], uids[4]]);
     assert!(rig.content(alice, archive).into_values().all(|f| f == flags(&["\\Seen", "k", "z"])));
     assert_eq!(rig.mail(alice, inbox, uids[0]), rig.mail(alice, archive, Uid(1)));
     assert_eq!(rig.store.quota(alice).unwrap().messages, 6);
     // Within one mailbox a move gives a new number.
-    let again = rig.store.move_to(alice, archive, &[Uid(2)], archive).unwrap();
+    let again = rig.store.move_to(alice, archive, &[Uid(2)], archive, base::Rights::ALL).unwrap();
     assert_eq!(again.uids, [(Uid(2), Uid(4))]);
     assert_eq!(rig.content(alice, archive).into_keys().collect::<Vec<_>>(), [Uid(1), Uid(3), Uid(4)]);
 }
@@ -153,9 +165,12 @@ fn keywords_have_a_limit() {
     let inbox = rig.inbox(alice);
     let uid = rig.put(alice, inbox, "x", flags(&["a", "b", "c"]));
     assert_eq!(rig.content(alice, inbox)[&uid], flags(&["a", "b"]));
-    let more = rig.store.set_flags(alice, inbox, &[uid], &FlagEdit::Add(flags(&["c"])), None);
+    let more =
+        rig.store.set_flags(alice, inbox, &[uid], &FlagEdit::Add(flags(&["c"])), None, base::Rights::ALL);
     assert!(matches!(more, Err(MailError::Limit(_))), "{more:?}");
-    rig.store.set_flags(alice, inbox, &[uid], &FlagEdit::Remove(flags(&["c", "a"])), None).unwrap();
+    rig.store
+        .set_flags(alice, inbox, &[uid], &FlagEdit::Remove(flags(&["c", "a"])), None, base::Rights::ALL)
+        .unwrap();
     assert_eq!(rig.store.open(alice, inbox).unwrap().keywords.len(), 2);
 }
 
@@ -166,10 +181,13 @@ fn copies_are_all_or_none_over_quota() {
     let (inbox, archive) = (rig.inbox(alice), rig.mailbox(alice, "Archive"));
     let uids: Vec<Uid> = (0..3).map(|_| rig.put(alice, inbox, "x", Flags::default())).collect();
     rig.store.directory().set_quota(alice, None, Some(5)).unwrap();
-    assert!(matches!(rig.store.copy(alice, inbox, &uids, archive), Err(MailError::OverQuota)));
+    assert!(matches!(
+        rig.store.copy(alice, inbox, &uids, archive, base::Rights::ALL),
+        Err(MailError::OverQuota)
+    ));
     assert!(rig.content(alice, archive).is_empty());
     rig.store.directory().set_quota(alice, None, Some(1)).unwrap();
-    assert_eq!(rig.store.move_to(alice, inbox, &uids, archive).unwrap().uids.len(), 3);
+    assert_eq!(rig.store.move_to(alice, inbox, &uids, archive, base::Rights::ALL).unwrap().uids.len(), 3);
 }
 
 #[test]
@@ -229,7 +247,10 @@ fn one_account_cannot_reach_anothers() {
     assert!(matches!(rig.store.open(bob, inbox), Err(MailError::NoMailbox)));
     assert!(matches!(rig.store.status(bob, inbox), Err(MailError::NoMailbox)));
     assert!(matches!(rig.store.read(bob, mail), Err(MailError::NoMessage)));
-    assert!(matches!(rig.store.copy(bob, inbox, &[uid], rig.inbox(bob)), Err(MailError::NoMailbox)));
+    assert!(matches!(
+        rig.store.copy(bob, inbox, &[uid], rig.inbox(bob), base::Rights::ALL),
+        Err(MailError::NoMailbox)
+    ));
     assert!(matches!(rig.store.delete(bob, rig.mailbox(alice, "Sent")), Err(MailError::NoMailbox)));
     assert_eq!(rig.store.recover(bob, &[mail]).unwrap(), 0);
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod accept;
+mod annotations;
 mod changes;
 mod concurrency;
 mod crash;
@@ -16,6 +17,7 @@ mod replace;
 mod rig;
 mod scripts;
 mod search;
+mod sharing;
 mod story;
 mod tampering;
 mod url_key;

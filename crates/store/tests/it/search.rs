@@ -52,7 +52,7 @@ fn candidates() {
     check_all(&rig);
     // Copies are found where they are, and what is gone is not.
     let sent = rig.mailbox(alice, "Sent");
-    rig.store.move_to(alice, inbox, &[Uid(2)], sent).unwrap();
+    rig.store.move_to(alice, inbox, &[Uid(2)], sent, base::Rights::ALL).unwrap();
     assert_eq!(found(&rig, "hiddenneedle"), Some(Vec::new()));
     assert_eq!(rig.store.candidates(alice, sent, "hiddenneedle").unwrap(), Some(vec![Uid(1)]));
     let bob = rig.account("bob");

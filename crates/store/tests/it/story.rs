@@ -46,13 +46,13 @@ fn a_message_in_mailboxes() {
     accept(&rig, kept, inbox(anna));
     accept(&rig, gone, inbox(anna));
     let uids: Vec<_> = rig.content(anna, home).into_keys().collect();
-    rig.store.move_to(anna, home, &uids[..1], work).unwrap();
+    rig.store.move_to(anna, home, &uids[..1], work, base::Rights::ALL).unwrap();
     let moved: Vec<_> = rig.content(anna, work).into_keys().collect();
     rig.store.remove_recoverably(anna, work, &moved).unwrap();
     let mail: Vec<_> = rig.store.recoverable(anna).unwrap().into_iter().map(|one| one.mail).collect();
     rig.store.recover(anna, &mail).unwrap();
     let edit = base::mailbox::FlagEdit::Add(flags(&["\\Deleted"]));
-    rig.store.set_flags(anna, home, &uids[1..], &edit, None).unwrap();
+    rig.store.set_flags(anna, home, &uids[1..], &edit, None, base::Rights::ALL).unwrap();
     rig.store.expunge(anna, home, None).unwrap();
     rig.reopen();
     assert_eq!(kinds(&*rig.store, kept), ["came", "filed", "moved", "removed", "restored"]);

@@ -2,13 +2,18 @@
 
 use crate::imap::response::Code;
 use base::mailbox::FlagEdit;
-use base::{Flags, Keyword, MailId, MailboxName, Secret, SpecialUse, ThreadId, Timestamp, UidValidity};
+use base::rights::RightsEdit;
+use base::{
+    EntryName, Flags, Keyword, MailId, MailboxName, Secret, SpecialUse, ThreadId, Timestamp, UidValidity,
+};
 
+mod acl;
 mod append;
 mod cursor;
 mod fetch;
 mod filter;
 mod list;
+mod metadata;
 mod parse;
 mod search;
 mod sequence;
@@ -18,6 +23,7 @@ mod urlauth;
 pub use append::{AppendPiece, AppendReader, MAX_APPEND_PARTS};
 pub use filter::MailboxFilter;
 pub use list::ListPattern;
+pub use metadata::{Depth, GetMetadata, SetMetadata};
 use parse::Parser;
 pub use parse::{parse, parse_announced, tag_of};
 pub use sequence::{Ranges, SeqRange, SequenceSet};
@@ -154,6 +160,37 @@ pub enum CommandBody {
     GenUrlAuth(Vec<UrlAuth>),
     /// RFC 4467 §7: URLs as the client wrote them, for [`UrlAuth::parse`].
     UrlFetch(Vec<String>),
+    /// RFC 4314 §3.1
+    SetAcl {
+        /// Which mailbox.
+        mailbox: MailboxName,
+        /// Whose rights.
+        identifier: String,
+        /// How they change.
+        edit: RightsEdit,
+    },
+    /// RFC 4314 §3.2
+    DeleteAcl {
+        /// Which mailbox.
+        mailbox: MailboxName,
+        /// Whose entry.
+        identifier: String,
+    },
+    /// RFC 4314 §3.3
+    GetAcl(MailboxName),
+    /// RFC 4314 §3.4
+    ListRights {
+        /// Which mailbox.
+        mailbox: MailboxName,
+        /// Whose rights.
+        identifier: String,
+    },
+    /// RFC 4314 §3.5
+    MyRights(MailboxName),
+    /// RFC 5464 §4.2
+    GetMetadata(GetMetadata),
+    /// RFC 5464 §4.3
+    SetMetadata(SetMetadata),
     /// RFC 9208 §4.1.2
     GetQuota(String),
     /// RFC 9208 §4.1.3
@@ -265,6 +302,10 @@ pub struct ListReturn {
     pub special_use: bool,
     /// A STATUS response for each mailbox.
     pub status: Vec<StatusItem>,
+    /// A MYRIGHTS response for each mailbox (RFC 8440).
+    pub my_rights: bool,
+    /// A METADATA response for each mailbox, with these entries (RFC 9590).
+    pub metadata: Vec<EntryName>,
 }
 
 /// What STATUS tells.

@@ -122,6 +122,17 @@ pub fn string(out: &mut Vec<u8>, octets: &[u8]) {
     }
 }
 
+/// Appends a string of any octets: as [`string`], or as a `literal8` where it holds NUL.
+pub fn string8(out: &mut Vec<u8>, octets: &[u8]) {
+    match octets.contains(&0) {
+        false => string(out, octets),
+        true => {
+            literal8(out, octets.len() as u64);
+            out.extend_from_slice(octets);
+        }
+    }
+}
+
 /// Appends `{n}` and CRLF: exactly `octets` octets have to follow.
 pub fn literal(out: &mut Vec<u8>, octets: u64) {
     out.push(b'{');
@@ -239,7 +250,7 @@ fn origin(out: &mut Vec<u8>, partial: Option<Partial>) {
 }
 
 /// Appends a string without quotes where it is an atom.
-fn astring(out: &mut Vec<u8>, octets: &[u8]) {
+pub fn astring(out: &mut Vec<u8>, octets: &[u8]) {
     let is_atom = !octets.is_empty()
         && octets.len() <= MAX_QUOTED
         && octets.iter().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\".contains(b))

@@ -78,6 +78,12 @@ pub enum Code {
     Limit,
     /// The mailbox's id (RFC 8474 §4).
     MailboxId(MailboxId),
+    /// The longest value that MAXSIZE left out (RFC 5464 §4.2.1).
+    MetadataLongEntries(u64),
+    /// How many octets a value may have (RFC 5464 §4.3).
+    MetadataMaxSize(u64),
+    /// There are as many annotations as there may be.
+    MetadataTooMany,
     /// Numbers or UIDs held back by UNCHANGEDSINCE, ascending (RFC 7162 §3.1.3).
     Modified(Vec<u32>),
     /// The mailbox has no MODSEQs.
@@ -151,6 +157,7 @@ impl Code {
                 out.push(b' ');
                 print::text(out, names);
             }
+            Code::MetadataLongEntries(octets) | Code::MetadataMaxSize(octets) => after_space(out, *octets),
             Code::HighestModSeq(modseq) => after_space(out, modseq.0),
             Code::MailboxId(id) => {
                 out.extend_from_slice(b" (");
@@ -208,6 +215,9 @@ impl Code {
             Code::InUse => "INUSE",
             Code::Limit => "LIMIT",
             Code::MailboxId(_) => "MAILBOXID",
+            Code::MetadataLongEntries(_) => "METADATA LONGENTRIES",
+            Code::MetadataMaxSize(_) => "METADATA MAXSIZE",
+            Code::MetadataTooMany => "METADATA TOOMANY",
             Code::Modified(_) => "MODIFIED",
             Code::NoModSeq => "NOMODSEQ",
             Code::NoPerm => "NOPERM",

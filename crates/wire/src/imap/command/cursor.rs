@@ -31,6 +31,7 @@ impl Fault {
 }
 
 /// A place in a gathered command, where literals stand behind their announcements.
+#[derive(Clone)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
 }
@@ -153,6 +154,14 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A string, or a literal that may hold NUL (RFC 3516 `literal8`).
+    pub(super) fn string8(&mut self) -> Parsed<Cow<'a, [u8]>> {
+        match self.eat(b'~') {
+            true => self.literal8().map(Cow::Borrowed),
+            false => self.string(),
+        }
+    }
+
     /// `list-mailbox`: like an astring, wildcards included.
     pub(super) fn list_mailbox(&mut self) -> Parsed<Cow<'a, [u8]>> {
         match self.peek() {
@@ -188,6 +197,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn literal(&mut self) -> Parsed<&'a [u8]> {
+        let literal = self.literal8()?;
+        // RFC 9051 §9: CHAR8 is any octet but NUL.
+        match literal.contains(&0) {
+            true => Err(Fault::bad("a literal may not hold NUL")),
+            false => Ok(literal),
+        }
+    }
+
+    fn literal8(&mut self) -> Parsed<&'a [u8]> {
         const BROKEN: &str = "a literal is broken";
         self.expect(b'{', BROKEN)?;
         let octets = usize::try_from(self.number64()?).map_err(|_| Fault::bad(BROKEN))?;
@@ -197,10 +215,6 @@ impl<'a> Cursor<'a> {
         self.expect(b'\n', BROKEN)?;
         let (literal, rest) = self.rest.split_at_checked(octets).ok_or(Fault::bad(BROKEN))?;
         self.rest = rest;
-        // RFC 9051 §9: CHAR8 is any octet but NUL.
-        if literal.contains(&0) {
-            return Err(Fault::bad("a literal may not hold NUL"));
-        }
         Ok(literal)
     }
 

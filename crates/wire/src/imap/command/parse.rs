@@ -4,7 +4,8 @@ use super::append::append;
 use super::cursor::{Cursor, Fault, Parsed, is_atom_char, utf8};
 use super::{
     Command, CommandBody, Extension, List, ListPattern, ListReturn, ListSelect, ParseError, Qresync,
-    Replaced, Select, SeqRange, SequenceSet, StatusItem, Store, Transfer, fetch, search, urlauth,
+    Replaced, Select, SeqRange, SequenceSet, StatusItem, Store, Transfer, acl, fetch, metadata, search,
+    urlauth,
 };
 use crate::imap::framer::Announced;
 use crate::imap::response::Code;
@@ -22,7 +23,7 @@ const MAX_TAG: usize = 255;
 const ID_LIMITS: (usize, usize, usize) = (30, 30, 1024);
 
 /// Items of a list whose items are few by nature: options, capabilities, resources.
-const MAX_OPTIONS: usize = 100;
+pub(super) const MAX_OPTIONS: usize = 100;
 
 /// Patterns of one LIST.
 const MAX_PATTERNS: usize = 100;
@@ -130,6 +131,13 @@ impl<'a> Parser<'a> {
             "GENURLAUTH" => urlauth::gen_url_auth(self),
             "URLFETCH" => urlauth::url_fetch(self),
             "ESEARCH" => search::multi_search(self),
+            "SETACL" => acl::set(self),
+            "DELETEACL" => acl::delete(self),
+            "GETACL" => Ok(CommandBody::GetAcl(self.mailbox()?)),
+            "LISTRIGHTS" => acl::list_rights(self),
+            "MYRIGHTS" => Ok(CommandBody::MyRights(self.mailbox()?)),
+            "GETMETADATA" => metadata::get(self).map(CommandBody::GetMetadata),
+            "SETMETADATA" => metadata::set(self).map(CommandBody::SetMetadata),
             "GETQUOTA" => Ok(CommandBody::GetQuota(self.cursor.astring_text()?)),
             "GETQUOTAROOT" => Ok(CommandBody::GetQuotaRoot(self.mailbox()?)),
             "SETQUOTA" => self.set_quota(),
@@ -418,6 +426,14 @@ impl<'a> Parser<'a> {
         mailbox_name(self.mailbox_text()?)
     }
 
+    /// A name; `None` for the empty one, which stands for the server (RFC 5464 §4.1).
+    pub(super) fn mailbox_or_server(&mut self) -> Parsed<Option<MailboxName>> {
+        match self.mailbox_text()? {
+            Some(name) if name.is_empty() => Ok(None),
+            name => mailbox_name(name).map(Some),
+        }
+    }
+
     /// A name in UTF-8; `None` for one that can't be any mailbox's.
     fn mailbox_text(&mut self) -> Parsed<Option<String>> {
         let octets = self.cursor.astring()?;
@@ -522,6 +538,11 @@ fn list_return(cursor: &mut Cursor<'_>) -> Parsed<ListReturn> {
             "STATUS" => {
                 cursor.space()?;
                 returns.status = status_items(cursor)?;
+            }
+            "MYRIGHTS" => returns.my_rights = true,
+            "METADATA" => {
+                cursor.space()?;
+                returns.metadata = metadata::entries(cursor)?;
             }
             _ => return Err(Fault::bad("unknown return option of LIST")),
         }

@@ -1119,3 +1119,111 @@ fn broken_commands_get_an_answer() {
         }
     }
 }
+
+/// RFC 5464 §4.2, §4.3, §5
+#[test]
+fn metadata() {
+    let entry = |text: &str| EntryName::new(text).unwrap();
+    let get = |mailbox: &str, entries: &[&str], max_size, depth| {
+        let mailbox = Some(mailbox).filter(|name| !name.is_empty()).map(name);
+        let entries = entries.iter().map(|text| entry(text)).collect();
+        CommandBody::GetMetadata(GetMetadata { mailbox, entries, max_size, depth })
+    };
+    for (text, expected) in [
+        ("GETMETADATA \"\" /shared/comment", get("", &["/shared/comment"], None, Depth::Zero)),
+        (
+            "GETMETADATA INBOX (/shared/comment /private/comment)",
+            get("INBOX", &["/shared/comment", "/private/comment"], None, Depth::Zero),
+        ),
+        (
+            "GETMETADATA INBOX (MAXSIZE 1024) (/shared/comment)",
+            get("INBOX", &["/shared/comment"], Some(1024), Depth::Zero),
+        ),
+        (
+            "GETMETADATA (DEPTH 1 MAXSIZE 0) INBOX \"/private/a b\"",
+            get("INBOX", &["/private/a b"], Some(0), Depth::One),
+        ),
+        ("GETMETADATA a (depth INFINITY) /private", get("a", &["/private"], None, Depth::Infinity)),
+        (
+            "GETMETADATA a /private/comment /shared/comment",
+            get("a", &["/private/comment", "/shared/comment"], None, Depth::Zero),
+        ),
+        (
+            "SETMETADATA \"\" (/private/a \"x\" /shared/vendor/a/b NIL /private/nil ~{3}\r\na\0b)",
+            CommandBody::SetMetadata(SetMetadata {
+                mailbox: None,
+                entries: vec![
+                    (entry("/private/a"), Some(b"x".to_vec())),
+                    (entry("/shared/vendor/a/b"), None),
+                    (entry("/private/nil"), Some(b"a\0b".to_vec())),
+                ],
+            }),
+        ),
+    ] {
+        check(text, expected);
+    }
+    for text in [
+        "GETMETADATA",
+        "GETMETADATA a",
+        "GETMETADATA a ()",
+        "GETMETADATA a (DEPTH 2) /private/a",
+        "GETMETADATA a (OTHER 2) /private/a",
+        "GETMETADATA a (MAXSIZE 2)",
+        "GETMETADATA a /public/a",
+        "GETMETADATA a /private/a*",
+        "SETMETADATA a ()",
+        "SETMETADATA a (/private/a)",
+        "SETMETADATA a (/private/a x)",
+        "SETMETADATA a (/private \"x\")",
+        "SETMETADATA a (/shared/vendor/a \"x\")",
+        "SETMETADATA a /private/a \"x\"",
+    ] {
+        check_bad(text);
+    }
+}
+
+/// RFC 4314 §3, §7
+#[test]
+fn acl() {
+    use base::rights::{Rights, RightsEdit};
+    let rights = |text| Rights::parse(text).unwrap();
+    let set = |mailbox: &str, identifier: &str, edit| CommandBody::SetAcl {
+        mailbox: name(mailbox),
+        identifier: identifier.into(),
+        edit,
+    };
+    for (text, expected) in [
+        (
+            "SeTacl INBOX/Drafts David lrswida",
+            set("INBOX/Drafts", "David", RightsEdit::Replace(rights("lrswida"))),
+        ),
+        ("SETACL a Chris +cda", set("a", "Chris", RightsEdit::Add(rights("kxtea")))),
+        ("SETACL a -Fred -w", set("a", "-Fred", RightsEdit::Remove(rights("w")))),
+        ("SETACL a anyone \"\"", set("a", "anyone", RightsEdit::Replace(Rights::NONE))),
+        (
+            "DeleteAcl INBOX Fred",
+            CommandBody::DeleteAcl { mailbox: name("INBOX"), identifier: "Fred".into() },
+        ),
+        ("GETACL INBOX", CommandBody::GetAcl(name("INBOX"))),
+        ("MYRIGHTS \"a b\"", CommandBody::MyRights(name("a b"))),
+        (
+            "LISTRIGHTS a \"jos\u{e9}\"",
+            CommandBody::ListRights { mailbox: name("a"), identifier: "jos\u{e9}".into() },
+        ),
+    ] {
+        check(text, expected);
+    }
+    for text in [
+        "SETACL INBOX/Drafts John lrQswicda",
+        "SETACL INBOX/Drafts John lrqswicda",
+        "SETACL a b",
+        "SETACL a",
+        "SETACL a \"\" lr",
+        "DELETEACL a",
+        "LISTRIGHTS a",
+        "GETACL",
+        "MYRIGHTS",
+    ] {
+        check_bad(text);
+    }
+}
