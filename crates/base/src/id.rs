@@ -18,6 +18,8 @@ macro_rules! number_id {
 
 number_id!(/** An account of this server; never given again. */ AccountId(u64));
 number_id!(/** A mail domain of this server: the trust domain within which attachments are deduplicated. */ DomainId(u64));
+number_id!(/** A group or mailing list of this server; never given again. */ ListId(u64));
+number_id!(/** A member of one; never given again. */ MemberId(u64));
 number_id!(/** A mailbox; never given again, not even after a mailbox of the same name is made anew (RFC 8474 §4). */ MailboxId(u64));
 number_id!(/** A message's content, shared by its copies in several mailboxes: IMAP's EMAILID (RFC 8474 §5.1). */ MailId(u64));
 number_id!(/** A thread: IMAP's THREADID (RFC 8474 §5.2). */ ThreadId(u64));

@@ -20,7 +20,9 @@ pub use address::{Address, AddressError, Domain, LocalPart, ReversePath};
 pub use annotation::{Annotation, EntryName};
 pub use counters::Counters;
 pub use dns::{Answer, DnsError, Resolver, Trust};
-pub use id::{AccountId, DomainId, MailId, MailboxId, ModSeq, ThreadId, TraceId, Uid, UidValidity};
+pub use id::{
+    AccountId, DomainId, ListId, MailId, MailboxId, MemberId, ModSeq, ThreadId, TraceId, Uid, UidValidity,
+};
 pub use limits::Limits;
 pub use mail::{Flag, Flags, Keyword, MailboxName, SpecialUse};
 pub use octets::Octets;

@@ -2,7 +2,8 @@
 
 use crate::Verdict;
 use base::{
-    AccountId, Address, DomainId, Flags, MailboxId, Octets, ReversePath, SpecialUse, Timestamp, TraceId,
+    AccountId, Address, DomainId, Flags, ListId, MailboxId, Octets, ReversePath, SpecialUse, Timestamp,
+    TraceId,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -60,6 +61,13 @@ pub enum Destination {
     Local(Vec<LocalTarget>),
     /// To another server, through the queue.
     Remote,
+    /// To a group or list here.
+    List {
+        /// Which.
+        list: ListId,
+        /// Which of its own addresses, if it is one of those.
+        detail: Option<String>,
+    },
     /// The domain is ours and knows no such address.
     NoSuchUser,
     /// Ours, but it can't take mail now: over quota, suspended. The reply says for how long.
@@ -118,6 +126,8 @@ pub enum Delivery {
         recipient: Address,
         /// What the sender asked for.
         terms: Terms,
+        /// Its own reverse-path, where that is not the message's.
+        sender: Option<Address>,
     },
     /// Keep it in quarantine.
     Quarantine {
@@ -221,22 +231,32 @@ impl Screened {
         self.inside
     }
 
-    /// The same with quarantine in place of an account's mailboxes. None where nothing would be delivered to anybody
-    /// else, or the account gets nothing.
-    pub fn held_for(mut self, account: AccountId, reason: &str) -> Option<Screened> {
-        let (mut held, mut delivered) = (0, 0);
+    /// The same with quarantine in place of an account's mailboxes.
+    #[must_use]
+    pub fn held_for(mut self, account: AccountId, reason: &str) -> Screened {
         for delivery in &mut self.deliveries {
-            match delivery {
-                Delivery::Mailbox { account: of, .. } if *of == account => {
-                    let instead_of = Box::new(delivery.clone());
-                    *delivery = Delivery::Quarantine { instead_of, reason: reason.to_owned() };
-                    held += 1;
-                }
-                Delivery::Mailbox { .. } | Delivery::Queue { .. } => delivered += 1,
-                Delivery::Quarantine { .. } => {}
+            if matches!(delivery, Delivery::Mailbox { account: of, .. } if *of == account) {
+                let instead_of = Box::new(delivery.clone());
+                *delivery = Delivery::Quarantine { instead_of, reason: reason.to_owned() };
             }
         }
-        (held > 0 && delivered > 0).then_some(self)
+        self
+    }
+
+    /// Whether it is delivered to an account.
+    pub fn is_for(&self, account: AccountId) -> bool {
+        self.deliveries
+            .iter()
+            .any(|one| matches!(one, Delivery::Mailbox { account: of, .. } if *of == account))
+    }
+
+    /// Whether it is delivered to anybody but an account.
+    pub fn is_for_others(&self, account: AccountId) -> bool {
+        self.deliveries.iter().any(|one| match one {
+            Delivery::Mailbox { account: of, .. } => *of != account,
+            Delivery::Queue { .. } => true,
+            Delivery::Quarantine { .. } => false,
+        })
     }
 
     /// The same with the places that an account's own script chose in its mailbox: none where it wants no copy. What

@@ -148,6 +148,7 @@ impl Steward {
             }
             Request::UndeleteList { address, matching } => self.list_deleted(&address, &matching),
             Request::UndeleteRestore { address, mail, matching } => self.restore(&address, mail, &matching),
+            Request::List { what } => crate::lists::commands::answer(&*server.store, what),
             Request::Sieve { address, what } => {
                 let account = self.account(&address)?;
                 crate::filing::commands::answer(server.store.scripts(), account.id, &address, what)
@@ -453,7 +454,8 @@ fn about(what: &str, error: DirectoryError) -> String {
     format!("{what}: {error}")
 }
 
-fn parse_address(text: &str) -> Result<Address, String> {
+/// An address as a person wrote it.
+pub fn parse_address(text: &str) -> Result<Address, String> {
     Address::parse(text).map_err(|_| format!("{text} is no mail address (user@domain)"))
 }
 

@@ -92,6 +92,8 @@ pub enum Request {
     UndeleteList { address: String, matching: Matching },
     /// Puts it back where it was: these messages, or, where none is named, all that match.
     UndeleteRestore { address: String, mail: Vec<u64>, matching: Matching },
+    /// Something with groups and lists.
+    List { what: ListRequest },
     /// Something with an account's scripts.
     Sieve { address: String, what: ScriptRequest },
     /// The connection becomes a channel to an account's mail (`crate::transfer`).
@@ -114,6 +116,35 @@ pub enum ScriptRequest {
     Deactivate,
     /// It is gone.
     Remove { name: String },
+}
+
+/// What is wanted with groups and lists.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListRequest {
+    /// A new one.
+    Add { address: String, group: bool, style: ListStyle },
+    /// Another style.
+    Set { address: String, style: ListStyle },
+    /// It is gone.
+    Remove { address: String },
+    /// Every group, or every list.
+    All { groups: bool },
+    /// One's members.
+    Show { address: String },
+    /// New members.
+    Join { address: String, members: Vec<String>, moderator: bool },
+    /// They are members no more.
+    Leave { address: String, members: Vec<String> },
+}
+
+/// How a list treats mail.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ListStyle {
+    /// `anyone`, `members` or `moderators`.
+    pub post: String,
+    pub tag: Option<String>,
+    pub answers_to_list: bool,
 }
 
 /// Some deleted mail.
@@ -157,6 +188,10 @@ pub enum Response {
     Domains(Vec<DomainRow>),
     /// Aliases.
     Aliases(Vec<AliasRow>),
+    /// Groups or lists.
+    Lists(Vec<ListRow>),
+    /// The members of one.
+    Members(Vec<MemberRow>),
     /// The queue.
     Queue(Vec<QueueRow>),
     /// One entry of it.
@@ -226,6 +261,31 @@ pub struct AliasRow {
     pub address: String,
     pub accounts: Vec<String>,
     pub send_as: bool,
+}
+
+/// A group or list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ListRow {
+    pub address: String,
+    /// `anyone`, `members` or `moderators`.
+    pub post: String,
+    pub tag: Option<String>,
+    pub answers_to_list: bool,
+    pub members: usize,
+    pub suspended: usize,
+}
+
+/// A member.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MemberRow {
+    pub address: String,
+    pub moderator: bool,
+    /// Since when it gets no mail.
+    pub suspended: Option<String>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// What the last one said.
+    pub why: String,
 }
 
 /// A queue entry.

@@ -11,6 +11,7 @@ mod filing;
 mod gatehouse;
 mod hub;
 mod inbound;
+mod lists;
 mod log;
 mod login;
 mod mailbox;

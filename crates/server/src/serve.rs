@@ -7,6 +7,7 @@ use crate::control::{Admin, Control};
 use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
+use crate::lists::Lists;
 use crate::metrics::{Metrics, endpoint::Endpoint};
 use crate::outbound::Outbound;
 use crate::server::{Server, WORKING_SESSIONS};
@@ -253,8 +254,9 @@ fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>)
         Outbound::new(config, store.clone(), gatehouse.clone(), dns, stop.clone(), metrics.clone())?;
     Ok(Server {
         host: config.hostname.clone(),
-        gatehouse,
+        gatehouse: gatehouse.clone(),
         filing: Filing::new(store.clone(), config.hostname.clone()),
+        lists: Arc::new(Lists::new(store.clone(), gatehouse.clone(), config.hostname.clone())),
         outbound,
         metrics,
         auth: authenticator(config, store.clone())?,

@@ -5,6 +5,7 @@ use crate::auth::Authenticator;
 use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
+use crate::lists::Lists;
 use crate::mailbox::AccountMail;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -35,6 +36,8 @@ pub struct Server {
     pub gatehouse: Arc<Gatehouse>,
     /// Runs users' scripts.
     pub filing: Arc<Filing>,
+    /// Groups and mailing lists.
+    pub lists: Arc<Lists>,
     /// Sends mail to other servers.
     pub outbound: Arc<Outbound>,
     /// What is counted.
@@ -101,6 +104,7 @@ impl Server {
             Found::Accounts { accounts, domain, detail } => (accounts, domain, detail),
             Found::NoSuchUser => return Destination::NoSuchUser,
             Found::NotOurs => return Destination::Remote,
+            Found::List { list, detail } => return Destination::List { list, detail },
         };
         if let Some(reply) = accounts.iter().find_map(|account| self.full(*account, size)) {
             return Destination::Unavailable(reply);

@@ -1,11 +1,11 @@
 //! Who has mail here: domains, accounts, aliases.
 
-use base::{AccountId, Address, Domain, DomainId};
+use base::{AccountId, Address, Domain, DomainId, ListId};
 use std::fmt;
 
 /// Domains, accounts and aliases. Look-ups are cheap enough for every RCPT.
 pub trait Directory: Send + Sync {
-    /// Where mail for an address goes: exact account or alias first, then without its +subaddress, then the
+    /// Where mail for an address goes: exact account, alias or list first, then without its +subaddress, then the
     /// domain's catch-all. `postmaster` and `abuse` of each domain (and of no domain) always reach someone:
     /// an account or alias of that name, else the server's postmaster (RFC 5321 §4.5.1, RFC 2142).
     fn find(&self, address: &Address) -> Result<Found, DirectoryError>;
@@ -59,7 +59,7 @@ pub trait Directory: Send + Sync {
     /// Sets or clears where mail for unknown addresses of a domain goes.
     fn set_catch_all(&self, domain: &Domain, account: Option<AccountId>) -> Result<(), DirectoryError>;
 
-    /// Gives up a domain that has no accounts and no aliases.
+    /// Gives up a domain that has no accounts, aliases or lists.
     fn remove_domain(&self, domain: &Domain) -> Result<(), DirectoryError>;
 
     /// Every alias.
@@ -85,6 +85,13 @@ pub enum Found {
         /// The domain of the address.
         domain: DomainId,
         /// What followed the `+`, where it was what let the address be found.
+        detail: Option<String>,
+    },
+    /// To a group or list.
+    List {
+        /// Which.
+        list: ListId,
+        /// What followed the `+`: one of the list's own addresses.
         detail: Option<String>,
     },
     /// The domain is ours and has no such address.
@@ -152,9 +159,11 @@ pub struct Alias {
 pub enum DirectoryError {
     /// There is one already.
     Exists,
-    /// There is no such domain, account or alias.
+    /// There is no such domain, account, alias or list.
     Unknown,
-    /// The domain still has accounts or aliases.
+    /// There are as many as may be.
+    TooMany,
+    /// The domain still has accounts, aliases or lists.
     InUse,
     /// The database failed; for the log.
     Failed(String),
@@ -164,7 +173,8 @@ impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DirectoryError::Exists => f.write_str("exists already"),
-            DirectoryError::Unknown => f.write_str("no such domain, account or alias"),
+            DirectoryError::Unknown => f.write_str("no such domain, account, alias or list"),
+            DirectoryError::TooMany => f.write_str("there are as many as may be"),
             DirectoryError::InUse => f.write_str("still in use"),
             DirectoryError::Failed(why) => f.write_str(why),
         }

@@ -7,6 +7,7 @@
 pub mod annotations;
 pub mod backup;
 pub mod directory;
+pub mod lists;
 pub mod queue;
 pub mod rollback;
 pub mod scripts;
@@ -196,6 +197,9 @@ pub trait Store: Send + Sync {
 
     /// What users note on mailboxes.
     fn annotations(&self) -> &dyn Annotations;
+
+    /// Groups and lists.
+    fn lists(&self) -> &dyn lists::Lists;
 
     // ---- Queue and quarantine
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod keep;
+mod list;
 mod run;
 mod sieve;
 mod table;
@@ -48,6 +49,12 @@ pub enum Command {
     /// Addresses that lead to accounts
     #[command(subcommand, after_help = ALIAS_EXAMPLES)]
     Alias(Alias),
+    /// Groups: addresses whose mail goes to members, here and elsewhere
+    #[command(subcommand, after_help = list::GROUP_EXAMPLES)]
+    Group(list::Group),
+    /// Mailing lists
+    #[command(subcommand, after_help = list::LIST_EXAMPLES)]
+    List(list::List),
     /// Mail on its way to other servers
     #[command(subcommand, after_help = QUEUE_EXAMPLES)]
     Queue(Queue),

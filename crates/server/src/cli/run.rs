@@ -30,6 +30,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Man => manual().and_then(|page| print(&page)),
         Command::Account(command) => account(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Domain(command) => domain(command).and_then(|(request, json)| ask(&files, &request, json)),
+        Command::Group(command) => super::list::obey_group(&files, command),
+        Command::List(command) => super::list::obey_list(&files, command),
         Command::Alias(command) => alias(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Queue(Queue::List(listing)) => list_queue(&files, listing.json),
         Command::Queue(command) => queue(command).and_then(|(request, json)| ask(&files, &request, json)),
@@ -280,6 +282,26 @@ fn render(response: &Response, json: bool) -> String {
         Response::Aliases(rows) => list(rows, json, &["ADDRESS", "ACCOUNTS", "SEND AS"], |r| {
             vec![r.address.clone(), r.accounts.join(" "), if r.send_as { "yes" } else { "no" }.into()]
         }),
+        Response::Lists(rows) => list(rows, json, &["ADDRESS", "POST", "TAG", "MEMBERS", "SUSPENDED"], |r| {
+            vec![
+                r.address.clone(),
+                r.post.clone(),
+                r.tag.clone().unwrap_or_else(|| "-".into()),
+                r.members.to_string(),
+                r.suspended.to_string(),
+            ]
+        }),
+        Response::Members(rows) => {
+            list(rows, json, &["MEMBER", "MODERATOR", "SUSPENDED", "FAILURES", "LAST FAILURE"], |r| {
+                vec![
+                    r.address.clone(),
+                    if r.moderator { "yes" } else { "no" }.into(),
+                    r.suspended.clone().unwrap_or_else(|| "no".into()),
+                    r.failures.to_string(),
+                    r.why.clone(),
+                ]
+            })
+        }
         Response::Queue(rows) => {
             list(rows, json, &["ID", "SINCE", "FROM", "TO", "STATE", "NEXT TRY", "WHY"], |r| {
                 vec![

@@ -3,6 +3,7 @@
 //! The session decides the protocol; this asks the checks, hands the octets on, and has the message committed
 //! before the peer hears `250`.
 
+mod calls;
 pub mod transaction;
 
 use crate::driver::{self, HANDSHAKE, Waited, Waiter};

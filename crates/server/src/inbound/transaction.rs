@@ -1,6 +1,8 @@
 //! One message on its way in: spooled and parsed while it comes, then judged and committed.
 
+use super::calls::{Answered, Call, Called};
 use crate::gatehouse::Owns;
+use crate::lists::{Errand, Judged};
 use crate::outbound;
 use crate::server::{Drops, Server};
 use base::{AccountId, Address, DomainId, Flags, Octets, Reply, SpecialUse, Timestamp, TraceId};
@@ -14,7 +16,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use store::story::{Event, What};
-use store::{Account, Place, Placed, StoreError};
+use store::{Account, DirectoryError, Place, Placed, StoreError};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 use wire::mime::{self, HeaderFilter};
@@ -37,6 +39,8 @@ pub struct Transaction {
     uid: Option<u32>,
     ruling: Ruling<gate::Sender>,
     recipients: Vec<(Delivery, Ruling<Recipient>)>,
+    /// What it is to bring about at lists.
+    calls: Vec<Call>,
     /// Who wants to hear that mail is in which mailboxes.
     confirmed: Vec<Confirmed>,
     body: Option<Incoming>,
@@ -90,6 +94,7 @@ impl Transaction {
             uid: None,
             ruling,
             recipients: Vec::new(),
+            calls: Vec::new(),
             confirmed: Vec::new(),
             body: None,
         }
@@ -115,7 +120,11 @@ impl Transaction {
     ) -> Result<(), NotTaken> {
         let terms = Terms::of(&self.sender.mail, &rcpt, self.begun);
         let announced = self.sender.mail.size.unwrap_or(0);
-        let (address, destination) = server.resolve(rcpt.path, announced).map_err(|error| {
+        let found = server.resolve(rcpt.path, announced).and_then(|(address, destination)| {
+            let (destination, errand) = self.at_a_list(server, destination, by.is_some())?;
+            Ok((address, destination, errand))
+        });
+        let (address, destination, errand) = found.map_err(|error| {
             warn!(%error, "directory failed");
             NotTaken { address: None, reply: Reply::new(451, (4, 3, 0), "Try again later") }
         })?;
@@ -132,8 +141,31 @@ impl Transaction {
             self.tell_refusal(server, peer, Event::new(self.trace, What::Refused).to(&address).said(reply));
             return Err(NotTaken { reply: reply.clone(), address: Some(address) });
         }
-        self.add(&address, terms, &destination, by, ruling);
+        match errand {
+            Some(errand) => {
+                let call = Call { errand, terms, proven: by.is_some(), ruling };
+                if !self.calls.iter().any(|other| other.is_like(&call)) {
+                    self.calls.push(call);
+                }
+            }
+            None => self.add(&address, terms, &destination, by, ruling),
+        }
         Ok(())
+    }
+
+    /// Where mail goes that goes to a list, and what for, if the list takes it.
+    fn at_a_list(
+        &self,
+        server: &Server,
+        destination: Destination,
+        proven: bool,
+    ) -> Result<(Destination, Option<Errand>), DirectoryError> {
+        let Destination::List { list, detail } = &destination else { return Ok((destination, None)) };
+        let sender = &self.sender.mail.reverse_path;
+        Ok(match server.lists.judge(*list, detail.as_deref(), sender, proven)? {
+            Judged::Errand(errand) => (destination, Some(errand)),
+            Judged::Elsewhere(destination) => (destination, None),
+        })
     }
 
     /// Adds what an accepted recipient stands for. An account that several recipients lead to gets one copy.
@@ -165,7 +197,8 @@ impl Transaction {
                 })
                 .collect(),
             (Destination::Remote, Some(by)) => {
-                vec![Delivery::Queue { account: by.account, domain: by.domain, recipient: to.clone(), terms }]
+                let (account, domain, recipient) = (by.account, by.domain, to.clone());
+                vec![Delivery::Queue { account, domain, recipient, terms, sender: None }]
             }
             // The recipient checks let nothing else through.
             _ => Vec::new(),
@@ -224,25 +257,53 @@ impl Transaction {
         let from = self.sender.mail.reverse_path.to_string();
         let size = mail.octets.len();
         let (by, account) = (self.brought_by(peer), self.sender.identity.as_ref().map(|who| who.account));
-        let refused = Event { from: from.clone(), account, ..Event::new(trace, What::Refused).by(&by) };
-        let rulings = Rulings {
-            peer: peer_ruling,
-            sender: self.ruling,
-            recipients: self.recipients,
-            content: vec![content],
+        let not_taken = |reply: &Reply| {
+            let event = Event { from: from.clone(), account, ..Event::new(trace, What::Refused).by(&by) };
+            server.refused(peer.ip, event.said(reply));
         };
-        let screened = match rulings.seal(mail) {
-            Ok(screened) => screened,
-            Err(reply) => {
-                info!(%trace, from, size, %reply, why, "message refused");
-                server.refused(peer.ip, refused.said(&reply));
-                return reply;
+        let refused = |reply: Reply| {
+            info!(%trace, from, size, %reply, why, "message refused");
+            not_taken(&reply);
+            reply
+        };
+        let at_lists =
+            Called { peer: peer_ruling.clone(), sender: self.ruling.clone(), content: content.clone() };
+        let mut all = Vec::new();
+        if !self.recipients.is_empty() {
+            let (recipients, content) = (self.recipients, vec![content]);
+            let rulings = Rulings { peer: peer_ruling, sender: self.ruling, recipients, content };
+            match rulings.seal(mail.clone()) {
+                Ok(screened) => all.push(screened),
+                Err(reply) => return refused(reply),
             }
-        };
-        let story = screened.story().join("; ");
-        leave_out_junk(&mut self.confirmed, &screened);
-        let screened = server.filing.file(screened.brought(by, account)).await;
-        match commit_for_all(server, screened, &self.confirmed).await {
+            if let Some(screened) = all.first() {
+                leave_out_junk(&mut self.confirmed, screened);
+            }
+        }
+        if !self.calls.is_empty() {
+            match at_lists.answer(server, &mail, self.calls).await {
+                Ok(Answered { reply: Some(reply), mail }) if all.is_empty() && mail.is_empty() => {
+                    return refused(reply);
+                }
+                Ok(answered) => all.extend(answered.mail),
+                Err(error) => {
+                    warn!(%trace, from, size, ?error, "message not sent on to a list");
+                    let reply = store_reply(&error);
+                    not_taken(&reply);
+                    return reply;
+                }
+            }
+        }
+        let story = all.iter().flat_map(Screened::story).cloned().collect::<Vec<_>>().join("; ");
+        let mut filed = Vec::with_capacity(all.len());
+        for screened in all {
+            // No script has a word on what the server writes itself.
+            filed.push(match screened.inside() {
+                Some(_) => screened,
+                None => server.filing.file(screened.brought(by.clone(), account)).await,
+            });
+        }
+        match commit_for_all(server, filed, &self.confirmed).await {
             Ok(placed) => {
                 let places: Vec<String> =
                     placed.iter().take(1).flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
@@ -253,7 +314,7 @@ impl Transaction {
             Err(error) => {
                 warn!(%trace, from, size, ?error, "message not stored");
                 let reply = store_reply(&error);
-                server.refused(peer.ip, refused.said(&reply));
+                not_taken(&reply);
                 reply
             }
         }
@@ -345,23 +406,29 @@ impl Incoming {
     }
 }
 
-/// Has a message committed. Where one of several mailboxes is full (which RCPT could not know if MAIL told no size), its
-/// copy goes to quarantine, so that the others get theirs.
+/// Has a message committed, with its copies for lists. Where one of several mailboxes is full (which RCPT could not know if
+/// MAIL told no size), its copy goes to quarantine, so that the others get theirs.
 async fn commit_for_all(
     server: &Server,
-    mut screened: Screened,
+    mut mail: Vec<Screened>,
     confirmed: &[Confirmed],
 ) -> Result<Vec<Placed>, StoreError> {
     loop {
-        let notice = confirmation(server, &screened, confirmed).await?;
+        let notice = match mail.first() {
+            Some(message) => confirmation(server, message, confirmed).await?,
+            // It was for a list's own address.
+            None => return Ok(Vec::new()),
+        };
         // Most messages have one delivery, and nobody else to get them.
-        let kept = (screened.deliveries().len() > 1).then(|| screened.clone());
-        match (commit(server, screened, notice).await, kept) {
+        let several = mail.iter().map(|one| one.deliveries().len()).sum::<usize>() > 1;
+        let kept = several.then(|| mail.clone());
+        match (commit(server, mail, notice).await, kept) {
             (Err(StoreError::OverQuota(full)), Some(kept)) => {
-                match kept.held_for(full, "the mailbox is full") {
-                    Some(others) => screened = others,
-                    None => return Err(StoreError::OverQuota(full)),
+                let gets = kept.iter().any(|one| one.is_for(full));
+                if !gets || !kept.iter().any(|one| one.is_for_others(full)) {
+                    return Err(StoreError::OverQuota(full));
                 }
+                mail = kept.into_iter().map(|one| one.held_for(full, "the mailbox is full")).collect();
             }
             (outcome, _) => return outcome,
         }
@@ -404,13 +471,15 @@ async fn confirmation(
 /// safe on disk.
 async fn commit(
     server: &Server,
-    screened: Screened,
+    mut mail: Vec<Screened>,
     notice: Option<Screened>,
 ) -> Result<Vec<Placed>, StoreError> {
     let (send, receive) = oneshot::channel();
     let done = Box::new(move |outcome| drop(send.send(outcome)));
-    let at_once = screened.mail().octets.len() <= SEALED_AT_ONCE && !may_need_files(&screened.mail().tree);
-    let mail: Vec<Screened> = [screened].into_iter().chain(notice).collect();
+    let small =
+        |one: &Screened| one.mail().octets.len() <= SEALED_AT_ONCE && !may_need_files(&one.mail().tree);
+    let at_once = mail.len() == 1 && mail.iter().all(small);
+    mail.extend(notice);
     let destinations = outbound::destinations(&mail);
     if at_once {
         server.store.accept(mail, done);

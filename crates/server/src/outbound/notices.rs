@@ -2,6 +2,7 @@
 //! mail of our own.
 
 use super::{Outbound, Told};
+use crate::lists::{self, address::bounced_member};
 use base::{
     AccountId, Address, Domain, DomainId, Flags, Limits, Octets, Reply, ReversePath, Timestamp, TraceId,
 };
@@ -186,6 +187,12 @@ impl Maker {
             info!(trace = %subject.trace, "nobody to tell: the reverse-path is null");
             return Ok(None);
         };
+        if let Some(member) = bounced_member(to, &*self.store) {
+            if first.action == Action::Failed {
+                lists::bounced(&*self.store, &member, &first.reply.text());
+            }
+            return Ok(None);
+        }
         let recipients: Vec<Recipient<'_>> = reports.iter().map(|report| recipient(report)).collect();
         let trace = crate::random::trace_id();
         let (id, original_trace) = (trace.to_string(), subject.trace.to_string());
@@ -257,9 +264,10 @@ impl Maker {
                 domain: subject.domain,
                 recipient: to.clone(),
                 terms: Terms { require_tls: about.terms.require_tls, ..Terms::unreported() },
+                sender: None,
             })),
             _ if matches!(about.action, Action::Delivered | Action::Relayed) => Ok(None),
-            Found::Accounts { .. } | Found::NoSuchUser => {
+            Found::Accounts { .. } | Found::List { .. } | Found::NoSuchUser => {
                 let postmaster = directory.postmaster().map_err(failed)?.first().copied();
                 Ok(postmaster.map(|account| inbox(account, subject.domain)))
             }

@@ -248,8 +248,10 @@ impl Prepared {
                     let date = internal_date.unwrap_or(self.mail.received);
                     self.put_in_mailbox(work, *account, folder, flags, date, mail)?
                 }
-                Delivery::Queue { account, domain, recipient, terms } => {
-                    self.put_in_queue(work, *account, *domain, (recipient, terms), mail.0)?
+                Delivery::Queue { account, domain, recipient, terms, sender } => {
+                    let own = sender.as_ref().map(Address::to_string);
+                    let from = own.unwrap_or_else(|| self.mail.reverse_path.to_string());
+                    self.put_in_queue(work, *account, *domain, (from, recipient, terms), mail.0)?
                 }
                 Delivery::Quarantine { instead_of, reason } => {
                     self.put_in_quarantine(work, instead_of, reason, mail.0)?
@@ -352,7 +354,7 @@ impl Prepared {
         work: &Work<'_>,
         account: Option<AccountId>,
         domain: DomainId,
-        (recipient, terms): (&Address, &Terms),
+        (from, recipient, terms): (String, &Address, &Terms),
         mail: i64,
     ) -> Result<Place, Fault> {
         let sql =
@@ -364,7 +366,7 @@ impl Prepared {
                    RETURNING id";
         let m = &self.mail;
         let (trace, account) = (m.trace.0.to_be_bytes(), account.map(|a| int(a.0)));
-        let (from, to) = (m.reverse_path.to_string(), recipient.to_string());
+        let to = recipient.to_string();
         let since = m.received.0;
         let late = since.saturating_add(self.late_after);
         let deadline = terms.by.map_or(late, |by| late.min(by.time.0));

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::schema::{LAST_ACCOUNT, int, range};
 use super::writer::{Work, first};
-use super::{Sqlite, mailboxes};
+use super::{Sqlite, lists, mailboxes};
 use crate::vault::Vault;
 use crate::{Account, AccountState, Alias, Directory, DirectoryError, DomainEntry, Found};
 use base::mailbox::{MailError, Quota};
@@ -115,6 +115,9 @@ impl Directory for Sqlite {
             if !exact.is_empty() {
                 return Ok(found(exact, None));
             }
+            if let Some(list) = lists::named(reader, id, &local)? {
+                return Ok(Found::List { list, detail: None });
+            }
             let (base, detail) = match address.local.subaddress() {
                 Some((base, detail)) => (base.to_lowercase(), Some(detail)),
                 None => (local, None),
@@ -123,6 +126,9 @@ impl Directory for Sqlite {
                 let plain = accounts_named(reader, id, &base)?;
                 if !plain.is_empty() {
                     return Ok(found(plain, detail));
+                }
+                if let Some(list) = lists::named(reader, id, &base)? {
+                    return Ok(Found::List { list, detail: detail.map(str::to_owned) });
                 }
             }
             if ROLES.contains(&base.as_str()) {
@@ -308,7 +314,8 @@ impl Directory for Sqlite {
         self.write(move |work| {
             let id = domain_id(work.sql(), &name)?.ok_or(DirectoryError::Unknown)?;
             let used =
-                "SELECT 1 FROM account WHERE domain = ?1 UNION ALL SELECT 1 FROM alias WHERE domain = ?1";
+                "SELECT 1 FROM account WHERE domain = ?1 UNION ALL SELECT 1 FROM alias WHERE domain = ?1
+                 UNION ALL SELECT 1 FROM list WHERE domain = ?1";
             if work.first(used, [id], |_| Ok(()))?.is_some() {
                 return Err(DirectoryError::InUse.into());
             }
@@ -348,7 +355,8 @@ impl Directory for Sqlite {
                 return Err(DirectoryError::Unknown.into());
             }
             require_accounts(work, &alias.accounts)?;
-            let account = "SELECT 1 FROM account WHERE domain = ?1 AND local = ?2";
+            let account = "SELECT 1 FROM account WHERE domain = ?1 AND local = ?2
+                           UNION ALL SELECT 1 FROM list WHERE domain = ?1 AND local = ?2";
             if work.first(account, params![domain, local], |_| Ok(()))?.is_some() {
                 return Err(DirectoryError::Exists.into());
             }
@@ -408,7 +416,7 @@ fn domain_id(reader: &Connection, name: &Domain) -> Result<Option<i64>, Fault> {
     first(reader, "SELECT id FROM domain WHERE name = ?1", [name.as_str()], |r| r.get(0))
 }
 
-fn required_domain(work: &Work<'_>, address: &Address) -> Result<i64, Fault> {
+pub(super) fn required_domain(work: &Work<'_>, address: &Address) -> Result<i64, Fault> {
     let domain = address.domain().ok_or(DirectoryError::Unknown)?;
     Ok(domain_id(work.sql(), domain)?.ok_or(DirectoryError::Unknown)?)
 }
@@ -421,9 +429,10 @@ fn require_accounts(work: &Work<'_>, accounts: &[AccountId]) -> Result<(), Fault
     Ok(())
 }
 
-fn taken(work: &Work<'_>, domain: i64, local: &str) -> Result<bool, Fault> {
+pub(super) fn taken(work: &Work<'_>, domain: i64, local: &str) -> Result<bool, Fault> {
     let sql = "SELECT 1 FROM account WHERE domain = ?1 AND local = ?2
-               UNION ALL SELECT 1 FROM alias WHERE domain = ?1 AND local = ?2";
+               UNION ALL SELECT 1 FROM alias WHERE domain = ?1 AND local = ?2
+               UNION ALL SELECT 1 FROM list WHERE domain = ?1 AND local = ?2";
     Ok(work.first(sql, params![domain, local], |_| Ok(()))?.is_some())
 }
 

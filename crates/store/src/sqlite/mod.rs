@@ -11,6 +11,7 @@ mod disk;
 mod edit;
 mod fault;
 mod housekeeping;
+mod lists;
 mod mailboxes;
 mod moved;
 mod quarantine;
@@ -375,6 +376,10 @@ impl Store for Sqlite {
     }
 
     fn directory(&self) -> &dyn Directory {
+        self
+    }
+
+    fn lists(&self) -> &dyn crate::lists::Lists {
         self
     }
 

@@ -74,12 +74,13 @@ pub(super) fn print(delivery: &Delivery) -> Vec<u8> {
                 recipient.as_ref().map(ToString::to_string).unwrap_or_default(),
             ]
         }
-        Delivery::Queue { account, domain, recipient, terms } => vec![
+        Delivery::Queue { account, domain, recipient, terms, sender } => vec![
             "queue".to_owned(),
             account.map(|account| account.to_string()).unwrap_or_default(),
             domain.to_string(),
             recipient.to_string(),
             terms.to_string(),
+            sender.as_ref().map(Address::to_string).unwrap_or_default(),
         ],
         // A held delivery that was to be held is still the one it would have been.
         Delivery::Quarantine { instead_of, .. } => match instead_of.as_ref() {
@@ -116,18 +117,22 @@ pub(super) fn parse(kept: &[u8]) -> Option<Delivery> {
                 recipient: optional(recipient, |text| Address::parse(text).ok())?,
             })
         }
-        ["queue", account, domain, recipient] => queued(account, domain, recipient, ""),
-        ["queue", account, domain, recipient, terms] => queued(account, domain, recipient, terms),
+        ["queue", account, domain, recipient] => queued(account, domain, recipient, "", ""),
+        ["queue", account, domain, recipient, terms] => queued(account, domain, recipient, terms, ""),
+        ["queue", account, domain, recipient, terms, sender] => {
+            queued(account, domain, recipient, terms, sender)
+        }
         _ => None,
     }
 }
 
-fn queued(account: &str, domain: &str, recipient: &str, terms: &str) -> Option<Delivery> {
+fn queued(account: &str, domain: &str, recipient: &str, terms: &str, sender: &str) -> Option<Delivery> {
     Some(Delivery::Queue {
         account: optional(account, |account| account.parse().ok().map(AccountId))?,
         domain: DomainId(domain.parse().ok()?),
         recipient: Address::parse(recipient).ok()?,
         terms: Terms::parse(terms)?,
+        sender: optional(sender, |text| Address::parse(text).ok())?,
     })
 }
 
@@ -176,11 +181,13 @@ mod tests {
         });
         let terms = Terms::parse("NOTIFY=NEVER ORCPT=utf-8;å@b RET=FULL ENVID=+2B").unwrap();
         let recipient = to.clone();
-        check(Delivery::Queue { account: Some(AccountId(9)), domain: DomainId(1), recipient, terms });
-        let plain =
-            Delivery::Queue { account: None, domain: DomainId(1), recipient: to, terms: Terms::default() };
+        let (account, domain, sender) = (Some(AccountId(9)), DomainId(1), Some(to.clone()));
+        check(Delivery::Queue { account, domain, recipient, terms, sender });
+        let terms = Terms::default();
+        let plain = Delivery::Queue { account: None, domain, recipient: to, terms, sender: None };
         check(plain.clone());
-        // As it was kept before there were terms.
+        // As it was kept before there were terms, and before there were senders.
+        assert_eq!(parse(b"queue\0\x001\0\"a b\"@example.net\0\0"), Some(plain.clone()));
         assert_eq!(parse(b"queue\0\x001\0\"a b\"@example.net\0"), Some(plain));
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"queue\0\0x\0a@b\0"), None);

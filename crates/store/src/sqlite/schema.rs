@@ -65,7 +65,7 @@ pub(super) fn int(value: u64) -> i64 {
 /// Version by version: step N leads from version N to N + 1.
 const STEPS: &[&str] = &[
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
-    VERSION_10,
+    VERSION_10, VERSION_11,
 ];
 
 const VERSION_1: &str = "
@@ -396,6 +396,34 @@ CREATE TABLE send_as (
 ) WITHOUT ROWID;
 ";
 
+/// Groups and lists, and what became of mail to their members.
+const VERSION_11: &str = "
+CREATE TABLE list (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  domain INTEGER NOT NULL REFERENCES domain(id),
+  local TEXT NOT NULL,                 -- folded
+  address TEXT NOT NULL,
+  is_group INTEGER NOT NULL,
+  posters TEXT NOT NULL,
+  tag TEXT,
+  answers_to_list INTEGER NOT NULL,
+  UNIQUE (domain, local)
+);
+CREATE TABLE list_member (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  list INTEGER NOT NULL REFERENCES list(id) ON DELETE CASCADE,
+  folded TEXT NOT NULL,
+  address TEXT NOT NULL,
+  moderates INTEGER NOT NULL,
+  bounces INTEGER NOT NULL DEFAULT 0,
+  bounced INTEGER NOT NULL DEFAULT 0,  -- when last
+  why TEXT NOT NULL DEFAULT '',
+  suspended INTEGER,
+  asked INTEGER NOT NULL DEFAULT 0,    -- when, whether it wants to leave
+  UNIQUE (list, folded)
+);
+";
+
 /// What every connection is told.
 const EVERY: &str = "
 PRAGMA foreign_keys = ON;
@@ -573,6 +601,23 @@ mod tests {
             rows,
             [("example.com".into(), 77), ("example.org".into(), 77), ("[192.0.2.1]".into(), 77)]
         );
+    }
+
+    /// Version 11 adds groups and lists, and takes nothing away.
+    #[test]
+    fn scripts_outlive_the_lists() {
+        let place = tempfile::tempdir().unwrap();
+        let first = upgrade_to(place.path(), &STEPS[..10]).unwrap();
+        first.execute("INSERT INTO script VALUES (1, 7, 'main', 1, x'00')", []).unwrap();
+        drop(first);
+        let upgraded = open_writer(place.path()).unwrap();
+        for (sql, expected) in [
+            ("SELECT count(*) FROM script WHERE account = 7 AND active", 1),
+            ("SELECT count(*) FROM list", 0),
+            ("SELECT count(*) FROM list_member", 0),
+        ] {
+            assert_eq!(upgraded.query_row(sql, [], |row| row.get::<_, i64>(0)), Ok(expected), "{sql}");
+        }
     }
 
     #[test]

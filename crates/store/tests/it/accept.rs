@@ -106,6 +106,7 @@ fn queue_and_quarantine() {
         domain: DomainId(1),
         recipient: recipient.clone(),
         terms: wire::smtp::Terms::default(),
+        sender: None,
     };
     let held = to(alice, Folder::Named("x".into()), flags(&["\\Flagged"]));
     let quarantine = Delivery::Quarantine { instead_of: Box::new(held.clone()), reason: "macros".into() };

@@ -10,6 +10,7 @@ fn find(rig: &Rig, text: &str) -> (Vec<AccountId>, Option<String>) {
     match rig.store.directory().find(&address(text)).unwrap() {
         Found::Accounts { accounts, detail, .. } => (accounts, detail),
         Found::NoSuchUser => (Vec::new(), Some("no such user".into())),
+        Found::List { detail, .. } => (Vec::new(), detail),
         Found::NotOurs => (Vec::new(), Some("not ours".into())),
     }
 }

@@ -11,6 +11,7 @@ mod crash;
 mod directory;
 mod house;
 mod keeping;
+mod lists;
 mod mailboxes;
 mod queue;
 mod replace;

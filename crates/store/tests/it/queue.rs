@@ -13,7 +13,7 @@ const LATE_AFTER: i64 = 4 * 3600;
 
 fn for_other(recipient: &str, account: Option<AccountId>) -> Delivery {
     let recipient = Address::parse(recipient).unwrap();
-    Delivery::Queue { account, domain: DomainId(1), recipient, terms: Terms::default() }
+    Delivery::Queue { account, domain: DomainId(1), recipient, terms: Terms::default(), sender: None }
 }
 
 /// A queue with a message for each list of recipients.
@@ -93,6 +93,7 @@ fn terms_are_kept() {
         domain: DomainId(1),
         recipient: Address::parse("a@example.com").unwrap(),
         terms: Terms::parse(terms).unwrap(),
+        sender: None,
     });
     rig.store.accept_now(vec![message("x", deliveries.to_vec())]).unwrap();
     rig.reopen();

@@ -68,7 +68,13 @@ fn a_message_for_others() {
     let rig = Rig::new();
     let id = trace(0, 1);
     let recipient = Address::parse("B@example.net").unwrap();
-    let queued = Delivery::Queue { account: None, domain: DomainId(1), recipient, terms: Terms::default() };
+    let queued = Delivery::Queue {
+        account: None,
+        domain: DomainId(1),
+        recipient,
+        terms: Terms::default(),
+        sender: None,
+    };
     accept(&rig, id, vec![queued]);
     let queue = rig.store.queue();
     queue.change(&Which::All, &Change::Hold("why".into())).unwrap();
