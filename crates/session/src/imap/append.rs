@@ -171,15 +171,15 @@ impl Append {
         out: &mut Vec<u8>,
     ) -> Result<Step, Completion> {
         let step = self.advance(account, out);
-        match (&step, self.announced.take_if(|_| matches!(step, Ok(Step::Octets)))) {
-            (Ok(_), Some(announced)) => {
+        match &step {
+            Ok(Step::Octets) => {
                 framer.accept();
-                if announced.synchronising {
+                if self.announced.take().is_some_and(|announced| announced.synchronising) {
                     out.extend_from_slice(b"+ go ahead\r\n");
                 }
             }
-            (Err(_), _) => framer.refuse(),
-            _ => {}
+            Ok(_) => {}
+            Err(_) => framer.refuse(),
         }
         step
     }

@@ -28,6 +28,7 @@ mod sync;
 mod test;
 mod thread;
 mod url;
+mod url_fetch;
 mod urlauth;
 mod view;
 

@@ -6,6 +6,7 @@ use base::mailbox::MailError;
 use std::io;
 use std::ops::Range;
 use wire::imap::command::{FetchItem, Partial, Section, SectionText};
+use wire::mime::describe::Written;
 use wire::mime::{self, Decoder, Encoding, Kind, PartId, Tree};
 
 /// Octets read at once.
@@ -197,6 +198,32 @@ impl Content {
     }
 }
 
+/// The structure of a part as BODYSTRUCTURE has it, `as_decoded`: with its transfer encoding undone, where it has one
+/// that is known (RFC 5524). Its lines are then not counted.
+pub(super) fn structure(
+    message: &dyn Message,
+    part: &[u32],
+    as_decoded: bool,
+) -> Result<Option<Vec<u8>>, MailError> {
+    let tree = message.tree();
+    let Some((id, found)) = tree.find(part).and_then(|id| Some((id, tree.get(id)?))) else { return Ok(None) };
+    let is_coded = !matches!(found.encoding, Encoding::Identity | Encoding::Unknown);
+    let decoded = match as_decoded && is_coded && found.kind == Kind::Leaf {
+        true => Some(measure(message, found.body(), found.encoding)?),
+        false => None,
+    };
+    let written = decoded.map(|measured| Written {
+        encoding: match measured {
+            Measured { nul: true, .. } => "BINARY",
+            Measured { ascii: true, .. } => "7BIT",
+            _ => "8BIT",
+        },
+        octets: measured.total,
+        lines: 0,
+    });
+    mime::describe::part_structure(tree, message, id, written).map(Some).map_err(unreadable)
+}
+
 /// The octets of a section.
 pub(super) enum Found {
     /// The message's own.
@@ -278,12 +305,13 @@ fn cut(octets: &[u8], partial: Option<Partial>) -> &[u8] {
 struct Measured {
     total: u64,
     nul: bool,
+    ascii: bool,
 }
 
 /// Decodes once to know the length, which stands in front of the octets.
 fn measure(message: &dyn Message, source: Range<u64>, encoding: Encoding) -> Result<Measured, MailError> {
     let mut decoder = Decoder::new(encoding);
-    let mut measured = Measured { total: 0, nul: false };
+    let mut measured = Measured { total: 0, nul: false, ascii: true };
     let (mut raw, mut decoded) = (Vec::new(), Vec::new());
     let mut at = source.start;
     while at < source.end {
@@ -297,6 +325,7 @@ fn measure(message: &dyn Message, source: Range<u64>, encoding: Encoding) -> Res
         }
         measured.total += decoded.len() as u64;
         measured.nul |= memchr::memchr(0, &decoded).is_some();
+        measured.ascii &= decoded.is_ascii();
         decoded.clear();
     }
     Ok(measured)

@@ -7,6 +7,38 @@ use base::{MailId, MailboxId, Uid};
 use std::ops::ControlFlow;
 use wire::imap::command::Url;
 
+/// Opens the message that a URL names, `selected` being the mailbox of one that names none; `Ok(None)`: there is none,
+/// or none that may be read.
+pub(super) fn open(
+    store: &dyn Mailstore,
+    selected: Option<MailboxId>,
+    url: &Url,
+) -> Result<Option<Box<dyn Message>>, MailError> {
+    match find(store, selected, url) {
+        Err(MailError::NoMailbox | MailError::NoMessage | MailError::NoPerm) => Ok(None),
+        found => found,
+    }
+}
+
+fn find(
+    store: &dyn Mailstore,
+    selected: Option<MailboxId>,
+    url: &Url,
+) -> Result<Option<Box<dyn Message>>, MailError> {
+    let mailbox = match &url.mailbox {
+        Some(name) => store.find(name)?.and_then(|info| info.mailbox),
+        None => selected,
+    };
+    let Some(mailbox) = mailbox else { return Ok(None) };
+    if let Some(known) = url.uid_validity
+        && store.status(mailbox)?.uid_validity != known
+    {
+        return Ok(None);
+    }
+    let mail = mail_of(store, mailbox, url.uid)?;
+    mail.map(|mail| store.read(mailbox, mail)).transpose()
+}
+
 /// Octets of a message, open for reading.
 pub(super) struct Source {
     message: Box<dyn Message>,
@@ -14,39 +46,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Finds what a URL names, `selected` being the mailbox of one that names none; `Ok(None)`: nothing, or nothing
-    /// that may be read.
+    /// Finds what a URL names, as [`open`] its message.
     pub(super) fn open(
         store: &dyn Mailstore,
         selected: Option<MailboxId>,
         url: &Url,
     ) -> Result<Option<Self>, MailError> {
-        match Source::find(store, selected, url) {
-            Err(MailError::NoMailbox | MailError::NoPerm) => Ok(None),
-            found => found,
-        }
-    }
-
-    fn find(
-        store: &dyn Mailstore,
-        selected: Option<MailboxId>,
-        url: &Url,
-    ) -> Result<Option<Self>, MailError> {
-        let mailbox = match &url.mailbox {
-            Some(name) => store.find(name)?.and_then(|info| info.mailbox),
-            None => selected,
-        };
-        let Some(mailbox) = mailbox else { return Ok(None) };
-        if let Some(known) = url.uid_validity
-            && store.status(mailbox)?.uid_validity != known
-        {
-            return Ok(None);
-        }
-        let Some(mail) = mail_of(store, mailbox, url.uid)? else { return Ok(None) };
-        let message = match store.read(mailbox, mail) {
-            Err(MailError::NoMessage) => return Ok(None),
-            message => message?,
-        };
+        let Some(message) = open(store, selected, url)? else { return Ok(None) };
         let found = section::find(&*message, &url.section, url.partial)?;
         Ok(found.map(|found| Source { message, found }))
     }
@@ -76,12 +82,9 @@ impl Source {
 /// The message of a UID, if it is there.
 fn mail_of(store: &dyn Mailstore, mailbox: MailboxId, uid: Uid) -> Result<Option<MailId>, MailError> {
     let mut mail = None;
-    let gone = store.scan(mailbox, &[uid], Columns::default(), &mut |row| {
+    store.scan(mailbox, &[uid], Columns::default(), &mut |row| {
         mail = Some(row.mail);
         ControlFlow::Break(())
-    });
-    match gone {
-        Err(MailError::NoMailbox) => Ok(None),
-        gone => gone.map(|()| mail),
-    }
+    })?;
+    Ok(mail)
 }

@@ -1,9 +1,8 @@
-//! URLAUTH (RFC 4467): URLs that let others have octets of a message, and what they name.
+//! GENURLAUTH and RESETKEY (RFC 4467): URLs that let others have octets of a message.
 
 use super::account::{Account, Outcome, Step};
 use super::completion::Completion;
 use super::print;
-use super::url::Source;
 use base::MailboxName;
 use base::mailbox::MailError;
 use std::vec::IntoIter;
@@ -15,13 +14,6 @@ pub(super) struct UrlAuthorizing {
     urls: IntoIter<UrlAuth>,
     /// The answer so far.
     line: Vec<u8>,
-}
-
-/// URLFETCH under way: a URL a step, then its octets in pieces.
-pub(super) struct UrlFetching {
-    urls: IntoIter<String>,
-    /// What was announced as a literal and is being sent.
-    source: Option<Source>,
 }
 
 impl Account {
@@ -65,49 +57,5 @@ impl UrlAuthorizing {
         self.line.push(b' ');
         print::string(&mut self.line, url.authorized(&token).as_bytes());
         Ok(Step::More)
-    }
-}
-
-impl UrlFetching {
-    pub(super) fn new(urls: Vec<String>) -> Self {
-        UrlFetching { urls: urls.into_iter(), source: None }
-    }
-
-    pub(super) fn step(&mut self, account: &Account, out: &mut Vec<u8>) -> Result<Step, Completion> {
-        if let Some(source) = &mut self.source {
-            if let Err(error) = source.step(out) {
-                return Ok(Step::Abort(error.to_string()));
-            }
-            if source.left() == 0 {
-                out.extend_from_slice(b"\r\n");
-                self.source = None;
-            }
-            return Ok(Step::More);
-        }
-        let Some(url) = self.urls.next() else {
-            return Ok(Step::Done(Box::new(Outcome::ok("URLFETCH completed"))));
-        };
-        let source = open(account, &url)?;
-        out.extend_from_slice(b"* URLFETCH ");
-        print::string(out, url.as_bytes());
-        out.push(b' ');
-        match source {
-            Some(source) => {
-                print::literal(out, source.left());
-                self.source = Some(source);
-            }
-            None => out.extend_from_slice(b"NIL\r\n"),
-        }
-        Ok(Step::More)
-    }
-}
-
-/// What a URL names, if it may be had. RFC 4467 §7: for what reason it may not is not told.
-fn open(account: &Account, url: &str) -> Result<Option<Source>, Completion> {
-    let Some(url) = UrlAuth::parse(url) else { return Ok(None) };
-    let Some(owner) = url.owner(&account.config.host) else { return Ok(None) };
-    match account.store.authorized(&url, &owner)? {
-        Some(store) => Ok(Source::open(&*store, None, &url.url)?),
-        None => Ok(None),
     }
 }

@@ -9,9 +9,6 @@ use std::time::Duration;
 use testkit::imaptest::{Outcome, Script, Server, run};
 use testkit::mailstore::FakeMailstore;
 
-/// Scripts for extensions that Mailward does not offer.
-const NOT_OFFERED: &[&str] = &["urlauth-binary"];
-
 fn shared() -> Option<PathBuf> {
     let root = std::env::var_os("MAILWARD_SHARED").map(PathBuf::from);
     let root = root.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")));
@@ -78,7 +75,6 @@ fn imaptest_scripts() {
         let script = Script::load(&path).expect("a script");
         match run(&script, &server) {
             Outcome::Passed => passed += 1,
-            Outcome::Skipped(_) if NOT_OFFERED.contains(&&*name) => {}
             other => wrong.push(format!("{name}: {other:?}")),
         }
     }

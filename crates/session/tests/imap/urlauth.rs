@@ -94,6 +94,44 @@ fn a_url_that_was_touched_gives_nothing() {
     assert!(scene.fetch(&url).is_some());
 }
 
+/// RFC 5524: items are answered by name, the structure first.
+#[test]
+fn items_of_a_url() {
+    let mut scene = Scene::new();
+    let mail = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+    // "grün" in UTF-8, and a NUL between two letters (`printf 'gr\303\274n' | base64`).
+    for text in ["Z3LDvG4=", "YQBi"] {
+        scene.store.deliver("INBOX", format!("{mail}{text}").as_bytes(), Flags::default(), None);
+    }
+    let structure = |encoding: &str, octets: u8| {
+        format!(
+            "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"utf-8\") NIL NIL \"{encoding}\" {octets} 0 NIL NIL NIL NIL)"
+        )
+    };
+    for (message, items, expected) in [
+        ("uid=2/;section=1", "BODY", "(BODY {8}\r\nZ3LDvG4=)".to_owned()),
+        ("uid=2/;section=1", "BINARY", "(BINARY {5}\r\ngrün)".to_owned()),
+        ("uid=2/;section=1/;partial=1.1", "BINARY", "(BINARY {1}\r\nr)".to_owned()),
+        ("uid=2/;section=1", "BODYPARTSTRUCTURE", format!("(BODYPARTSTRUCTURE {})", structure("BASE64", 8))),
+        (
+            "uid=2/;section=1",
+            "BINARY BODYPARTSTRUCTURE",
+            format!("(BODYPARTSTRUCTURE {}) (BINARY {{5}}\r\ngrün)", structure("8BIT", 5)),
+        ),
+        (
+            "uid=3/;section=1",
+            "BINARY BODYPARTSTRUCTURE",
+            format!("(BODYPARTSTRUCTURE {}) (BINARY ~{{3}}\r\na\0b)", structure("BINARY", 3)),
+        ),
+        ("uid=1/;section=TEXT", "BODYPARTSTRUCTURE", "(BODYPARTSTRUCTURE NIL)".to_owned()),
+        ("uid=1/;section=9", "BINARY", "NIL".to_owned()),
+    ] {
+        let url = scene.authorize(&format!("INBOX/;{message};urlauth=authuser"));
+        let answer = scene.ask(&format!("URLFETCH (\"{url}\" {items})"));
+        assert_eq!(answer, format!("* URLFETCH \"{url}\" {expected}\r\na OK URLFETCH completed\r\n"));
+    }
+}
+
 #[test]
 fn urls_end() {
     let mut scene = Scene::new();

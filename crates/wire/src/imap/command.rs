@@ -28,7 +28,7 @@ use parse::Parser;
 pub use parse::{parse, parse_announced, tag_of};
 pub use sequence::{Ranges, SeqRange, SequenceSet};
 pub use url::Url;
-pub use urlauth::{Access, MAX_URLS, UrlAuth, Verifier};
+pub use urlauth::{Access, MAX_URLS, UrlAuth, UrlFetch, UrlItem, Verifier};
 
 /// How deep search keys may nest: parentheses, NOT and OR counted together.
 pub const MAX_SEARCH_DEPTH: usize = 200;
@@ -158,8 +158,8 @@ pub enum CommandBody {
     },
     /// RFC 4467 §7: authorizes URLs; the mechanism is INTERNAL.
     GenUrlAuth(Vec<UrlAuth>),
-    /// RFC 4467 §7: URLs as the client wrote them, for [`UrlAuth::parse`].
-    UrlFetch(Vec<String>),
+    /// RFC 4467 §7, RFC 5524
+    UrlFetch(Vec<UrlFetch>),
     /// RFC 4314 §3.1
     SetAcl {
         /// Which mailbox.

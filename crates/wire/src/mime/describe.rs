@@ -105,7 +105,7 @@ fn address_structure(out: &mut Vec<u8>, entry: &Entry) {
 /// # Errors
 /// Those of reading `raw`, the message's octets: headers of embedded messages are read.
 pub fn body_structure(tree: &Tree, raw: &dyn Octets) -> io::Result<Vec<u8>> {
-    describe(tree, raw, true)
+    describe(tree, raw, PartId::ROOT, true)
 }
 
 /// The BODY of a message: its structure without extension data.
@@ -113,7 +113,46 @@ pub fn body_structure(tree: &Tree, raw: &dyn Octets) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`body_structure`].
 pub fn body(tree: &Tree, raw: &dyn Octets) -> io::Result<Vec<u8>> {
-    describe(tree, raw, false)
+    describe(tree, raw, PartId::ROOT, false)
+}
+
+/// The BODYSTRUCTURE of one part. With `decoded`, a part without parts is described as it is once its transfer encoding
+/// is undone (RFC 5524).
+///
+/// # Errors
+/// As [`body_structure`].
+pub fn part_structure(
+    tree: &Tree,
+    raw: &dyn Octets,
+    id: PartId,
+    decoded: Option<Written<'_>>,
+) -> io::Result<Vec<u8>> {
+    match tree.get(id).filter(|part| part.kind == Kind::Leaf).zip(decoded) {
+        Some((part, decoded)) => {
+            let mut out = b"(".to_vec();
+            leaf(&mut out, part, &decoded, true);
+            Ok(out)
+        }
+        None => describe(tree, raw, id, true),
+    }
+}
+
+/// How a part's content is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Written<'a> {
+    /// The transfer encoding's name.
+    pub encoding: &'a str,
+    /// Octets.
+    pub octets: u64,
+    /// Lines.
+    pub lines: u64,
+}
+
+impl<'a> Written<'a> {
+    fn of(part: &'a Part) -> Self {
+        let encoding = part.encoding_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("7bit");
+        Written { encoding, octets: part.size(), lines: part.lines }
+    }
 }
 
 /// One step of walking through a tree.
@@ -122,19 +161,20 @@ enum Step {
     End(PartId),
 }
 
-fn describe(tree: &Tree, raw: &dyn Octets, extended: bool) -> io::Result<Vec<u8>> {
+fn describe(tree: &Tree, raw: &dyn Octets, from: PartId, extended: bool) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    let mut steps = vec![Step::Begin(PartId::ROOT)];
+    let mut steps = vec![Step::Begin(from)];
     while let Some(step) = steps.pop() {
         match step {
             Step::Begin(id) => {
                 let Some(part) = tree.get(id) else { continue };
                 out.push(b'(');
                 match part.kind {
-                    Kind::Leaf => leaf(&mut out, part, extended),
+                    Kind::Leaf => leaf(&mut out, part, &Written::of(part), extended),
                     Kind::Multipart => steps.push(Step::End(id)),
                     Kind::Message => {
-                        basic_fields(&mut out, part, "MESSAGE", &part.content_type.subtype, true);
+                        let written = Written::of(part);
+                        basic_fields(&mut out, part, "MESSAGE", &part.content_type.subtype, true, &written);
                         out.push(b' ');
                         out.extend(embedded_envelope(tree, id, raw)?);
                         out.push(b' ');
@@ -188,17 +228,17 @@ fn end(out: &mut Vec<u8>, part: &Part, extended: bool) {
 
 /// A part without parts. What could not be taken apart is described as what a client can show: a multipart as text, an
 /// encoded message as a file.
-fn leaf(out: &mut Vec<u8>, part: &Part, extended: bool) {
+fn leaf(out: &mut Vec<u8>, part: &Part, written: &Written<'_>, extended: bool) {
     let declared = &part.content_type;
     let (kind, subtype) = match declared.kind.as_str() {
         "multipart" => ("TEXT", "PLAIN"),
         _ if declared.is_message() => ("APPLICATION", "OCTET-STREAM"),
         kind => (kind, declared.subtype.as_str()),
     };
-    basic_fields(out, part, kind, subtype, declared.kind != "multipart");
+    basic_fields(out, part, kind, subtype, declared.kind != "multipart", written);
     if kind.eq_ignore_ascii_case("text") {
         out.push(b' ');
-        out.extend_from_slice(part.lines.to_string().as_bytes());
+        out.extend_from_slice(written.lines.to_string().as_bytes());
     }
     if extended {
         out.push(b' ');
@@ -209,7 +249,14 @@ fn leaf(out: &mut Vec<u8>, part: &Part, extended: bool) {
 }
 
 /// Type to size.
-fn basic_fields(out: &mut Vec<u8>, part: &Part, kind: &str, subtype: &str, with_parameters: bool) {
+fn basic_fields(
+    out: &mut Vec<u8>,
+    part: &Part,
+    kind: &str,
+    subtype: &str,
+    with_parameters: bool,
+    written: &Written<'_>,
+) {
     string(out, kind.to_ascii_uppercase().as_bytes());
     out.push(b' ');
     string(out, subtype.to_ascii_uppercase().as_bytes());
@@ -223,10 +270,9 @@ fn basic_fields(out: &mut Vec<u8>, part: &Part, kind: &str, subtype: &str, with_
         nstring(out, value.as_deref().map(str::as_bytes));
     }
     out.push(b' ');
-    let encoding = part.encoding_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("7bit");
-    string(out, encoding.to_ascii_uppercase().as_bytes());
+    string(out, written.encoding.to_ascii_uppercase().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(part.size().to_string().as_bytes());
+    out.extend_from_slice(written.octets.to_string().as_bytes());
 }
 
 /// Disposition, language, location.

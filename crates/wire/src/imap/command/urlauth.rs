@@ -59,6 +59,37 @@ pub struct Verifier {
     token: Option<[u8; 32]>,
 }
 
+/// A URL of URLFETCH.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UrlFetch {
+    /// As the client wrote it, for [`UrlAuth::parse`].
+    pub url: String,
+    /// What of it; empty where the client did not say, which is BODY in the plain form of RFC 4467.
+    pub items: Vec<UrlItem>,
+}
+
+/// What URLFETCH gives of a URL (RFC 5524).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum UrlItem {
+    /// The structure of the part.
+    BodyPartStructure,
+    /// The part with its transfer encoding undone.
+    Binary,
+    /// The octets as they are.
+    Body,
+}
+
+impl UrlItem {
+    /// The item's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UrlItem::BodyPartStructure => "BODYPARTSTRUCTURE",
+            UrlItem::Binary => "BINARY",
+            UrlItem::Body => "BODY",
+        }
+    }
+}
+
 impl UrlAuth {
     /// Reads a URL; `None` for one that is broken or carries no access right.
     pub fn parse(text: &str) -> Option<Self> {
@@ -157,9 +188,28 @@ pub(super) fn gen_url_auth(parser: &mut Parser<'_>) -> Parsed<CommandBody> {
     Ok(CommandBody::GenUrlAuth(urls(&mut parser.cursor, one)?))
 }
 
-/// URLFETCH's arguments (RFC 4467 §7).
+/// URLFETCH's arguments (RFC 4467 §7, RFC 5524).
 pub(super) fn url_fetch(parser: &mut Parser<'_>) -> Parsed<CommandBody> {
-    Ok(CommandBody::UrlFetch(urls(&mut parser.cursor, url)?))
+    Ok(CommandBody::UrlFetch(urls(&mut parser.cursor, one_fetched)?))
+}
+
+/// `url-full`, or `(url-full item …)`; each item once, in the order in which they are answered.
+fn one_fetched(cursor: &mut Cursor<'_>) -> Parsed<UrlFetch> {
+    if !cursor.eat(b'(') {
+        return Ok(UrlFetch { url: url(cursor)?, items: Vec::new() });
+    }
+    let url = url(cursor)?;
+    let mut items = Vec::new();
+    while !cursor.eat(b')') {
+        cursor.space()?;
+        let name = cursor.word("an item is missing")?;
+        let known = [UrlItem::BodyPartStructure, UrlItem::Binary, UrlItem::Body];
+        let item = known.into_iter().find(|item| item.as_str() == name);
+        let item = item.filter(|item| !items.contains(item));
+        items.push(item.ok_or(Fault::bad("unknown item of URLFETCH, or one twice"))?);
+    }
+    items.sort_unstable();
+    Ok(UrlFetch { url, items })
 }
 
 fn urls<T>(cursor: &mut Cursor<'_>, one: impl Fn(&mut Cursor<'_>) -> Parsed<T>) -> Parsed<Vec<T>> {

@@ -138,7 +138,15 @@ fn commands() {
         body(&format!("{generate} {RUMP} internal")),
         Ok(CommandBody::GenUrlAuth(vec![url.clone(), url]))
     );
-    assert_eq!(body("URLFETCH a \"b c\""), Ok(CommandBody::UrlFetch(vec!["a".into(), "b c".into()])));
+    let fetch = |url: &str, items: &[UrlItem]| UrlFetch { url: url.into(), items: items.to_vec() };
+    assert_eq!(
+        body("URLFETCH a \"b c\""),
+        Ok(CommandBody::UrlFetch(vec![fetch("a", &[]), fetch("b c", &[])]))
+    );
+    // RFC 5524
+    let items = [UrlItem::BodyPartStructure, UrlItem::Binary, UrlItem::Body];
+    let several = vec![fetch("a", &items), fetch("b", &[]), fetch("c", &[])];
+    assert_eq!(body("urlfetch (a Binary BODYPARTSTRUCTURE body) b (c)"), Ok(CommandBody::UrlFetch(several)));
     let many = |count: usize| format!("URLFETCH{}", " a".repeat(count));
     assert!(body(&many(MAX_URLS)).is_ok());
     assert!(body(&many(MAX_URLS + 1)).unwrap_err().no);
@@ -152,7 +160,12 @@ fn commands() {
         &format!("GENURLAUTH {RUMP}:internal:91354a473744909de610943775f92038 INTERNAL"),
         "GENURLAUTH /INBOX/;uid=20 INTERNAL",
         "URLFETCH",
-        "URLFETCH (a BINARY)",
+        "URLFETCH (a BINARY",
+        "URLFETCH (a BINARY )",
+        "URLFETCH (a BINARY BINARY)",
+        "URLFETCH (a NOSUCH)",
+        "URLFETCH ()",
+        "URLFETCH (a)b",
     ] {
         let broken = body(text);
         assert!(
