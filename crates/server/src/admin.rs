@@ -144,7 +144,7 @@ impl Steward {
             Request::QueueChange { which, change } => self.change_queue(which, change),
             Request::QuarantineList => self.list_quarantine(),
             Request::Trace { wanted, last } => {
-                crate::story::stories(&*server.store, &wanted, last).map(Response::Stories)
+                crate::story::stories(server, &wanted, last).map(Response::Stories)
             }
             Request::UndeleteList { address, matching } => self.list_deleted(&address, &matching),
             Request::UndeleteRestore { address, mail, matching } => self.restore(&address, mail, &matching),

@@ -3,18 +3,22 @@
 mod words;
 
 use crate::control::{EventRow, StoryRow};
+use crate::server::Server;
 use base::{AccountId, Address, MailboxId, Timestamp, TraceId};
 use std::collections::HashMap;
-use store::Store;
+use store::queue;
 use store::story::{Event, What};
 use words::Names;
 
 /// Stories that one command gets at most.
 pub const MOST_STORIES: usize = 1000;
 
+/// Events of all of them, after which no further story is told.
+const MOST_TOLD: usize = 50_000;
+
 /// The stories that are asked for, by a trace or an address. The error is for the person.
-pub fn stories(store: &dyn Store, wanted: &str, most: usize) -> Result<Vec<StoryRow>, String> {
-    let mut teller = Teller { store, accounts: HashMap::new(), mailboxes: HashMap::new() };
+pub fn stories(server: &Server, wanted: &str, most: usize) -> Result<Vec<StoryRow>, String> {
+    let mut teller = Teller { server, accounts: HashMap::new(), mailboxes: HashMap::new() };
     let traces = match (wanted.parse::<TraceId>(), Address::parse(wanted)) {
         (Ok(trace), _) => vec![trace],
         (_, Ok(address)) => teller.latest(&address, most.clamp(1, MOST_STORIES))?,
@@ -22,9 +26,15 @@ pub fn stories(store: &dyn Store, wanted: &str, most: usize) -> Result<Vec<Story
             return Err(format!("{wanted} is neither a message's id (26 letters and digits) nor an address"));
         }
     };
-    let told: Vec<StoryRow> =
-        traces.into_iter().map(|trace| teller.story(trace)).collect::<Result<_, _>>()?;
-    let told: Vec<StoryRow> = told.into_iter().filter(|story| !story.events.is_empty()).collect();
+    let (mut told, mut events) = (Vec::new(), 0);
+    for trace in traces {
+        let story = teller.story(trace)?;
+        events += story.events.len();
+        told.extend(Some(story).filter(|story| !story.events.is_empty()));
+        if events > MOST_TOLD {
+            break;
+        }
+    }
     match told.is_empty() {
         true => Err(format!(
             "nothing is known of {wanted}: it never came here, or longer ago than store.keep_traces keeps"
@@ -35,7 +45,7 @@ pub fn stories(store: &dyn Store, wanted: &str, most: usize) -> Result<Vec<Story
 
 /// Tells stories, and remembers the names that it looked up.
 struct Teller<'s> {
-    store: &'s dyn Store,
+    server: &'s Server,
     accounts: HashMap<AccountId, String>,
     mailboxes: HashMap<MailboxId, String>,
 }
@@ -43,13 +53,13 @@ struct Teller<'s> {
 impl Teller<'_> {
     fn latest(&self, address: &Address, most: usize) -> Result<Vec<TraceId>, String> {
         let text = address.to_string();
-        let account = self.store.directory().login(&text).map_err(|error| error.to_string())?;
-        let found = self.store.stories().latest(&text, account.map(|account| account.id), most);
+        let account = self.server.store.directory().login(&text).map_err(|error| error.to_string())?;
+        let found = self.server.store.stories().latest(&text, account.map(|account| account.id), most);
         found.map_err(|error| error.to_string())
     }
 
     fn story(&mut self, trace: TraceId) -> Result<StoryRow, String> {
-        let events = self.store.stories().story(trace).map_err(|error| error.to_string())?;
+        let events = self.server.store.stories().story(trace).map_err(|error| error.to_string())?;
         let rows = events.iter().map(|event| self.row(event)).collect();
         let now =
             events.iter().filter_map(|event| self.waiting(event).transpose()).collect::<Result<_, _>>()?;
@@ -82,15 +92,16 @@ impl Teller<'_> {
         if event.what != What::Queued {
             return Ok(None);
         }
-        let found = self.store.queue().entries(event.number.saturating_sub(1), 1);
+        let found = self.server.store.queue().entries(event.number.saturating_sub(1), 1);
         let found = found.map_err(|error| error.to_string())?;
         let entry = found.into_iter().find(|entry| entry.id == event.number && entry.trace == event.trace);
-        Ok(entry.map(|entry| words::waiting(&entry)))
+        let fault = |entry: &store::Queued| self.server.outbound.fault(&queue::destination(&entry.recipient));
+        Ok(entry.map(|entry| words::waiting(&entry, fault(&entry))))
     }
 
     fn account(&mut self, of: AccountId) -> String {
         let look = || {
-            let found = self.store.directory().account(of).ok().flatten();
+            let found = self.server.store.directory().account(of).ok().flatten();
             found.map_or_else(|| "an account that is gone".to_owned(), |account| account.address.to_string())
         };
         self.accounts.entry(of).or_insert_with(look).clone()
@@ -98,7 +109,7 @@ impl Teller<'_> {
 
     fn mailbox(&mut self, of: AccountId, mailbox: MailboxId) -> String {
         if !self.mailboxes.contains_key(&mailbox) {
-            let all = self.store.mailboxes(of).unwrap_or_default();
+            let all = self.server.store.mailboxes(of).unwrap_or_default();
             let named = all.into_iter().filter_map(|one| Some((one.mailbox?, one.name.to_string())));
             self.mailboxes.extend(named);
         }

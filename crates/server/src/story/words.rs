@@ -73,6 +73,7 @@ fn came(event: &Event, names: &Names<'_>) -> String {
     let size = format!("{number} octets");
     let brought = match by.as_str() {
         "append" => format!("Put here by the owner's mail program: {size}."),
+        "sieve" => format!("Sent on or changed as a recipient's Sieve script says: {size}."),
         "import" => format!("Moved in from elsewhere: {size}."),
         "internal" => match event.other {
             Some(other) => format!("Written by this server because of message {other}: {size}."),
@@ -100,6 +101,8 @@ fn answered(event: &Event) -> String {
         "delayed" => format!("A notice tells {to} that it is late{other}."),
         "delivered" => format!("A notice tells {to} that it was delivered{other}."),
         "relayed" => format!("A notice tells {to} that it was passed on{other}."),
+        "vacation" => format!("An out-of-office reply goes to {}{other}.", someone(to)),
+        "notify" => format!("A Sieve script notifies {} of it{other}.", someone(to)),
         kind => format!("Because of it, a {kind} goes to {}{other}.", someone(to)),
     }
 }
@@ -115,16 +118,23 @@ fn refused(event: &Event) -> String {
     format!("Refused: {by} brought mail from {from}{whom} and was told \"{said}\".{more}")
 }
 
-/// What an entry of the queue waits for.
-pub fn waiting(entry: &Queued) -> String {
+/// What an entry of the queue waits for; `fault` is what is in the way of all mail for its destination.
+pub fn waiting(entry: &Queued, fault: Option<String>) -> String {
     let to = &entry.recipient;
-    let last =
-        if entry.last.is_empty() { String::new() } else { format!(" The last try brought: {}", entry.last) };
-    match &entry.held {
-        Some(why) => {
+    match (&entry.held, fault) {
+        (Some(why), _) => {
             format!("Now: held back from {to} ({why}). `mailward queue release {}` lets it go on.", entry.id)
         }
-        None => format!("Now: it waits in the queue for {to}, to be tried at {}.{last}", entry.due),
+        (None, Some(fault)) => {
+            format!("Now: it waits in the queue, as no server for {to} can be reached: \"{fault}\".")
+        }
+        (None, None) if entry.last.is_empty() => {
+            format!("Now: it waits in the queue for {to}, to be tried at {}.", entry.due)
+        }
+        (None, None) => format!(
+            "Now: it waits in the queue for {to}, to be tried at {}. The last try brought \"{}\".",
+            entry.due, entry.last
+        ),
     }
 }
 
