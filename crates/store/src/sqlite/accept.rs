@@ -240,7 +240,7 @@ impl Prepared {
     fn place(&self, work: &mut Work<'_>) -> Result<Placed, Fault> {
         let mut contents = Vec::new();
         let mut places = Vec::with_capacity(self.deliveries.len());
-        story::write_all(work, &self.arrival)?;
+        let mut events = Vec::with_capacity(self.deliveries.len());
         for delivery in &self.deliveries {
             let mail = self.content(work, delivery, &mut contents)?;
             places.push(match delivery {
@@ -258,9 +258,10 @@ impl Prepared {
                 }
             });
             if let Some(place) = places.last() {
-                story::write(work, &self.event(work, delivery, place)?)?;
+                events.push(self.event(work, delivery, place)?);
             }
         }
+        story::write_arrival(work, &self.arrival, &events)?;
         let first = contents.first().map_or(0, |(_, mail)| mail.0);
         Ok(Placed { mail: MailId(first as u64), places })
     }

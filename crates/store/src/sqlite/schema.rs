@@ -65,7 +65,7 @@ pub(super) fn int(value: u64) -> i64 {
 /// Version by version: step N leads from version N to N + 1.
 const STEPS: &[&str] = &[
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
-    VERSION_10, VERSION_11,
+    VERSION_10, VERSION_11, VERSION_12,
 ];
 
 const VERSION_1: &str = "
@@ -424,6 +424,11 @@ CREATE TABLE list_member (
 );
 ";
 
+/// One row tells how a message came and where it went.
+const VERSION_12: &str = "
+ALTER TABLE story ADD COLUMN octets INTEGER; -- of a message, where the row tells that it came, too
+";
+
 /// What every connection is told.
 const EVERY: &str = "
 PRAGMA foreign_keys = ON;
@@ -643,6 +648,20 @@ mod tests {
         let sql = "SELECT size, (SELECT count(*) FROM url_key) FROM content WHERE mail = 7";
         let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?));
         assert_eq!(upgraded.query_row(sql, [], row), Ok((10, 0)));
+    }
+
+    #[test]
+    fn stories_go_on() {
+        let place = tempfile::tempdir().unwrap();
+        let older = upgrade_to(place.path(), &STEPS[..11]).unwrap();
+        let sql =
+            "INSERT INTO story (refused, trace, seq, at, what, sender, recipient, by_whom, said, number)
+                   VALUES (0, x'07', 1, 5, 'came', 'a@example.net', '', 'mx', '', 10)";
+        older.execute(sql, []).unwrap();
+        drop(older);
+        let upgraded = open_writer(place.path()).unwrap();
+        let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, Option<i64>>(1)?));
+        assert_eq!(upgraded.query_row("SELECT number, octets FROM story", [], row), Ok((10, None)));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use gate::{Came, Delivery, Screened};
 use parking_lot::Mutex;
 use rusqlite::{Row, params};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Refusals that wait at most; they are written together.
 const WAITING: usize = 128;
@@ -26,7 +27,8 @@ const AHEAD: i64 = 24 * 3600 * 1000;
 /// Rows that one unit of work removes.
 const PIECE: i64 = 1000;
 
-const COLUMNS: &str = "trace, at, what, sender, recipient, by_whom, said, account, mailbox, number, other";
+const COLUMNS: &str =
+    "trace, at, what, sender, recipient, by_whom, said, account, mailbox, number, other, octets";
 
 /// Refusals that are not written yet.
 #[derive(Default)]
@@ -81,8 +83,9 @@ impl Stories for Sqlite {
             for refused in [true, false] {
                 let mut statement = reading.sql.prepare_cached(&sql)?;
                 let values = params![refused, of.0.to_be_bytes(), MOST_EVENTS as i64];
-                let rows = statement.query_map(values, event)?;
-                events.extend(rows.collect::<Result<Vec<_>, _>>()?);
+                for row in statement.query_map(values, events_of)? {
+                    events.extend(row?);
+                }
             }
             events.sort_by_key(|event| event.at);
             Ok(events)
@@ -139,37 +142,75 @@ pub(super) fn write_all(work: &mut Work<'_>, events: &[Event]) -> Result<(), Fau
     events.iter().try_for_each(|event| write(work, event))
 }
 
+/// Writes how a message came and where it went: for most, which come from outside for one mailbox, that is one row.
+pub(super) fn write_arrival(work: &mut Work<'_>, arrival: &[Event], places: &[Event]) -> Result<(), Fault> {
+    match (arrival, places) {
+        ([came], [filed]) if share_a_row(came, filed) => write_row(work, filed, Some(came)),
+        _ => {
+            write_all(work, arrival)?;
+            write_all(work, places)
+        }
+    }
+}
+
+/// Whether neither needs a column that the other has filled.
+fn share_a_row(came: &Event, filed: &Event) -> bool {
+    filed.what == What::Filed
+        && filed.by.is_empty()
+        && filed.said.is_empty()
+        && came.account.is_none()
+        && came.other.is_none()
+}
+
 /// Writes an event.
 pub(super) fn write(work: &Work<'_>, event: &Event) -> Result<(), Fault> {
-    let sql = "INSERT INTO story (refused, trace, seq, at, what, sender, recipient, by_whom, said, account, mailbox,
-                                  number, other)
-               VALUES (?1, ?2, (SELECT coalesce(max(seq), 0) + 1 FROM story WHERE refused = ?1 AND trace = ?2), ?3, ?4,
-                       ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    let e = event;
+    write_row(work, event, None)
+}
+
+/// Writes a row, in which it may stand, too, how the message `came`.
+fn write_row(work: &Work<'_>, event: &Event, came: Option<&Event>) -> Result<(), Fault> {
+    // No message's mail is turned away because of its story.
+    let sql = "INSERT OR IGNORE INTO story (refused, trace, seq, at, what, sender, recipient, by_whom, said, account,
+                                            mailbox, number, other, octets)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    let (e, told) = (event, came.unwrap_or(event));
     let values = params![
         e.what == What::Refused,
         e.trace.0.to_be_bytes(),
+        next_number(),
         e.at,
         e.what.word(),
-        cut(&e.from),
+        cut(&told.from),
         cut(&e.to),
-        cut(&e.by),
-        cut(&e.said),
+        cut(&told.by),
+        cut(&told.said),
         e.account.map(|of| int(of.0)),
         e.mailbox.map(|mailbox| int(mailbox.0)),
         int(e.number),
         e.other.map(|other| other.0.to_be_bytes()),
+        came.map(|came| int(came.number)),
     ];
     work.run(sql, values).map(drop)
+}
+
+/// Numbers that only grow, from one run of the program to the next, too: nanoseconds.
+fn next_number() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    let last =
+        LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last.saturating_add(1))));
+    now.max(last.unwrap_or_default().saturating_add(1))
 }
 
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MOST_TEXT)]
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+/// What a row tells: two events, where it tells how the message came, too.
+fn events_of(row: &Row<'_>) -> rusqlite::Result<Vec<Event>> {
     let what: String = row.get(2)?;
-    Ok(Event {
+    let event = Event {
         trace: trace_of(row.get(0)?),
         at: row.get(1)?,
         what: What::of_word(&what).ok_or(rusqlite::Error::InvalidQuery)?,
@@ -181,7 +222,12 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         mailbox: row.get::<_, Option<i64>>(8)?.map(|mailbox| MailboxId(mailbox as u64)),
         number: row.get::<_, i64>(9)? as u64,
         other: row.get::<_, Option<[u8; 16]>>(10)?.map(trace_of),
-    })
+    };
+    let Some(octets) = row.get::<_, Option<i64>>(11)? else { return Ok(vec![event]) };
+    let (from, by, said) = (event.from, event.by, event.said);
+    let number = octets as u64;
+    let came = Event { at: event.at, from, by, said, number, ..Event::new(event.trace, What::Came) };
+    Ok(vec![came, Event { from: String::new(), by: String::new(), said: String::new(), ..event }])
 }
 
 /// What a message's own commit tells of it: that it came, and what a script wanted no copy of.
