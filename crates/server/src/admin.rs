@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use store::{Account, AccountState, Alias, Directory, DirectoryError, queue};
+use store::{Account, AccountState, Alias, Directory, DirectoryError, Recoverable, queue};
 
 /// Queue entries that are listed at a time.
 const QUEUE_PAGE: usize = 1000;
@@ -412,19 +412,16 @@ impl Steward {
         Ok(Response::Quarantine(held.into_iter().map(row).collect()))
     }
 
-    fn deleted(&self, account: &Account, matching: &Matching) -> Result<Vec<store::Recoverable>, String> {
-        let mut deleted = self.server.store.recoverable(account.id).map_err(|e| e.to_string())?;
+    fn deleted(&self, account: &Account, matching: &Matching) -> Result<Vec<Recoverable>, String> {
         let after = matching.within.map(|seconds| Timestamp::now().0.saturating_sub_unsigned(seconds));
-        deleted.retain(|mail| {
-            after.is_none_or(|after| mail.deleted.0 >= after)
-                && matching.mailbox.as_ref().is_none_or(|name| mail.mailbox.as_str() == name)
-        });
-        Ok(deleted)
+        let since = Timestamp(after.unwrap_or(i64::MIN));
+        let found = self.server.store.recoverable(account.id, since, matching.mailbox.as_deref());
+        found.map_err(|e| e.to_string())
     }
 
     fn list_deleted(&self, address: &str, matching: &Matching) -> Outcome {
         let deleted = self.deleted(&self.account(address)?, matching)?;
-        let row = |mail: store::Recoverable| DeletedRow {
+        let row = |mail: Recoverable| DeletedRow {
             mail: mail.mail.0,
             mailbox: mail.mailbox.to_string(),
             subject: mail.subject,
@@ -442,7 +439,8 @@ impl Steward {
         };
         let count = self.server.store.recover(account.id, &wanted).map_err(|e| e.to_string())?;
         tracing::info!(account = %account.address, count, "mail was undeleted");
-        done(format!("{count} messages are back where they were"))
+        let more = if wanted.len() < Recoverable::AT_ONCE { "" } else { "; run this again for the rest" };
+        done(format!("{count} messages are back where they were{more}"))
     }
 }
 

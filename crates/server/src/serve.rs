@@ -228,6 +228,7 @@ pub fn store_settings(config: &Config) -> store::Settings {
         make_key: config.trial.is_some() || !store::sqlite::exists(&config.data),
         least_free: config.store.least_free,
         keep_deleted: config.store.keep_deleted,
+        keep_deleted_octets: config.store.keep_deleted_quota,
         late_after: config.outbound.late_after,
         stories: config.store.stories,
         index_text: config.store.index_text,

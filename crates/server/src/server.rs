@@ -210,6 +210,7 @@ pub fn new_store(folder: &std::path::Path) -> Arc<dyn Store> {
         make_key: true,
         least_free: 0,
         keep_deleted: std::time::Duration::ZERO,
+        keep_deleted_octets: 0,
         late_after: std::time::Duration::from_secs(3600),
         stories: store::story::Keep::default(),
         index_text: false,

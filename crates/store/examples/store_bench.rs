@@ -29,6 +29,7 @@ fn main() -> Outcome<()> {
         make_key: true,
         least_free: 0,
         keep_deleted: Duration::from_secs(3600),
+        keep_deleted_octets: 1 << 40,
         late_after: Duration::from_secs(3600),
         stories: store::story::Keep::default(),
         index_text: true,

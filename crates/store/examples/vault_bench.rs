@@ -40,6 +40,7 @@ fn open(folder: &Path) -> Outcome<Vault> {
         make_key: true,
         least_free: 0,
         keep_deleted: Duration::ZERO,
+        keep_deleted_octets: 0,
         late_after: Duration::ZERO,
         stories: store::story::Keep::default(),
         index_text: false,

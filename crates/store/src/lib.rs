@@ -28,7 +28,8 @@ use base::mailbox::{
     Stored,
 };
 use base::{
-    AccountId, Address, MailId, MailboxId, MailboxName, ModSeq, Octets, Rights, SpecialUse, TraceId, Uid,
+    AccountId, Address, MailId, MailboxId, MailboxName, ModSeq, Octets, Rights, SpecialUse, Timestamp,
+    TraceId, Uid,
 };
 use gate::Screened;
 use std::ops::ControlFlow;
@@ -123,7 +124,7 @@ pub trait Store: Send + Sync {
         unchanged_since: Option<ModSeq>,
         rights: Rights,
     ) -> Result<Stored, MailError>;
-    /// Removes what is flagged `\Deleted`.
+    /// Removes what is flagged `\Deleted`; what no other mailbox holds stays recoverable for a while.
     fn expunge(&self, of: AccountId, mailbox: MailboxId, uids: Option<&[Uid]>)
     -> Result<Vec<Uid>, MailError>;
     /// Copies, with those flags that `rights` let one set.
@@ -179,8 +180,13 @@ pub trait Store: Send + Sync {
     fn quota(&self, of: AccountId) -> Result<Quota, MailError>;
     /// Removes messages so that their owner can have them back for a while.
     fn remove_recoverably(&self, of: AccountId, mailbox: MailboxId, uids: &[Uid]) -> Result<(), MailError>;
-    /// Messages that can be had back: newest first.
-    fn recoverable(&self, of: AccountId) -> Result<Vec<Recoverable>, MailError>;
+    /// Messages that can be had back, removed at `since` or later, the newest first, at most [`Recoverable::AT_ONCE`].
+    fn recoverable(
+        &self,
+        of: AccountId,
+        since: Timestamp,
+        mailbox: Option<&str>,
+    ) -> Result<Vec<Recoverable>, MailError>;
     /// Puts recoverable messages back where they were (INBOX if that is gone); gives how many.
     fn recover(&self, of: AccountId, mail: &[MailId]) -> Result<usize, MailError>;
 
@@ -332,6 +338,11 @@ pub struct Recoverable {
     pub size: u64,
 }
 
+impl Recoverable {
+    /// How many are told at a time.
+    pub const AT_ONCE: usize = 10_000;
+}
+
 /// Why the store could not do it.
 #[derive(Debug)]
 pub enum StoreError {
@@ -373,8 +384,10 @@ pub struct Settings {
     pub make_key: bool,
     /// Free octets below which no mail is taken.
     pub least_free: u64,
-    /// How long deleted mail can be had back.
+    /// How long deleted mail can be had back; zero keeps none.
     pub keep_deleted: std::time::Duration,
+    /// Octets of deleted mail that an account keeps for that; beyond, the oldest goes first.
+    pub keep_deleted_octets: u64,
     /// How long a queue entry waits before its sender is told that it is late.
     pub late_after: std::time::Duration,
     /// How much is kept of what happened to messages.

@@ -168,6 +168,8 @@ impl Bans {
 pub struct Store {
     /// How long deleted mail can be had back.
     pub keep_deleted: Duration,
+    /// Octets of it that an account keeps.
+    pub keep_deleted_quota: u64,
     /// Free octets below which no mail is taken.
     pub least_free: u64,
     /// How much is kept of what happened to messages.
@@ -328,6 +330,7 @@ impl Written {
             auth: auth(&raw.auth),
             store: Store {
                 keep_deleted: raw.store.keep_deleted.0,
+                keep_deleted_quota: raw.store.keep_deleted_quota.0,
                 least_free: raw.store.least_free.0,
                 stories: store::story::Keep { time: raw.store.keep_traces.0, events: raw.store.trace_events },
                 index_text: raw.store.index_text,

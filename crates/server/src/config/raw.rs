@@ -222,8 +222,10 @@ section! {
 section! {
     /// The store.
     Store {
-        /// How long deleted mail can be had back by its owner.
+        /// How long deleted mail can be had back by its owner; 0 keeps none.
         keep_deleted: Span = span(14 * 86_400),
+        /// How much of it an account keeps, beside its quota; beyond, the oldest goes first.
+        keep_deleted_quota: Size = Size(1 << 30),
         /// Free disk space below which no more mail is taken.
         least_free: Size = Size(512 << 20),
         /// How long it is kept what happened to a message: for `mailward trace`.

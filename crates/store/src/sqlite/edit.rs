@@ -7,7 +7,7 @@ use super::Sqlite;
 use super::fault::Fault;
 use super::rows::{self, NewRow, Tally};
 use super::scan::flags_of;
-use super::schema::{inbox, int, own_mail, own_mailbox, range};
+use super::schema::{inbox, int, own_mail, own_mailbox};
 use super::story;
 use super::summary;
 use super::writer::{Work, first};
@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Messages in one piece of work.
 const PIECE: usize = 2000;
+/// Recovered messages in one piece of work.
+const RECOVERED: usize = 200;
 
 impl Sqlite {
     pub(super) fn edit_flags(
@@ -58,7 +60,7 @@ impl Sqlite {
             None => flagged,
             Some(uids) => flagged.into_iter().filter(|uid| uids.binary_search(uid).is_ok()).collect(),
         };
-        self.remove_in_pieces(of, mailbox, &chosen, Removal::ForGood)
+        self.remove_in_pieces(of, mailbox, &chosen, Removal::Expunge)
     }
 
     pub(super) fn remove_for_a_while(
@@ -67,7 +69,13 @@ impl Sqlite {
         mailbox: MailboxId,
         uids: &[Uid],
     ) -> Result<(), Fault> {
-        self.remove_in_pieces(of, mailbox, uids, Removal::Recoverable).map(drop)
+        self.remove_in_pieces(of, mailbox, uids, Removal::Remove).map(drop)
+    }
+
+    /// Whether what is deleted stays recoverable. Where the disk is nearly full it makes room instead.
+    pub(super) fn keeps_deleted(&self) -> bool {
+        let settings = &self.parts.settings;
+        !settings.keep_deleted.is_zero() && settings.keep_deleted_octets > 0 && self.parts.disk.has_room()
     }
 
     fn remove_in_pieces(
@@ -77,11 +85,11 @@ impl Sqlite {
         uids: &[Uid],
         how: Removal,
     ) -> Result<Vec<Uid>, Fault> {
-        let mut gone = Vec::with_capacity(uids.len());
+        let (mut gone, kept) = (Vec::with_capacity(uids.len()), self.keeps_deleted());
         for piece in pieces(uids) {
             gone.extend(self.write(move |work| {
                 let id = rows::existing(work.sql(), of, mailbox)?;
-                remove(work, of, id, &piece, how)
+                remove(work, of, id, &piece, how, kept)
             })?);
         }
         Ok(gone)
@@ -126,12 +134,18 @@ impl Sqlite {
         })
     }
 
-    pub(super) fn list_recoverable(&self, of: AccountId) -> Result<Vec<Recoverable>, Fault> {
+    pub(super) fn list_recoverable(
+        &self,
+        of: AccountId,
+        since: Timestamp,
+        mailbox: Option<&str>,
+    ) -> Result<Vec<Recoverable>, Fault> {
         self.parts.readers.read(|reading| {
             let sql = "SELECT r.mail, name, removed, size, sealed FROM removed r LEFT JOIN summary s ON s.mail = r.mail
-                       WHERE r.mail BETWEEN ?1 AND ?2 ORDER BY removed DESC, r.mail DESC";
+                       WHERE r.mail >> 40 = ?1 AND removed >= ?2 AND (?3 IS NULL OR name = ?3)
+                       ORDER BY removed DESC, r.mail DESC LIMIT ?4";
             let mut statement = reading.sql.prepare_cached(sql)?;
-            let mut rows = statement.query(range(of))?;
+            let mut rows = statement.query(params![int(of.0), since.0, mailbox, Recoverable::AT_ONCE as i64])?;
             let (mut all, mut plain) = (Vec::new(), Vec::new());
             while let Some(row) = rows.next()? {
                 reading.check_time()?;
@@ -151,23 +165,30 @@ impl Sqlite {
     pub(super) fn recover_mail(&self, of: AccountId, mail: &[MailId]) -> Result<usize, Fault> {
         let mail: Vec<i64> = mail.iter().filter_map(|id| own_mail(of, *id)).collect();
         let limit = self.parts.settings.limits.keywords;
-        self.write(move |work| {
-            let mut restored = 0;
-            for id in &mail {
-                restored += restore(work, of, *id, limit)?;
-            }
-            Ok(restored)
-        })
+        let mut restored = 0;
+        for piece in mail.chunks(RECOVERED).map(<[i64]>::to_vec) {
+            restored += self.write(move |work| {
+                let mut restored = 0;
+                for id in &piece {
+                    restored += restore(work, of, *id, limit)?;
+                }
+                Ok(restored)
+            })?;
+        }
+        Ok(restored)
     }
 }
 
-/// What becomes of a message that leaves its mailbox.
+/// How a message leaves its mailbox.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Removal {
-    ForGood,
-    /// For good, flagged or not: another takes its place.
+    /// Because it is flagged `\Deleted`. One that lies in another mailbox, too, is not deleted: clients that know no
+    /// MOVE copy and expunge.
+    Expunge,
+    /// Flagged or not.
+    Remove,
+    /// Another takes its place.
     Replaced,
-    Recoverable,
     /// It lives on in another account.
     Moved,
 }
@@ -290,25 +311,32 @@ fn remove(
     mailbox: i64,
     uids: &[Uid],
     how: Removal,
+    kept: bool,
 ) -> Result<Vec<Uid>, Fault> {
     let now = Timestamp::now().0;
     let (mut gone, mut tally) = (Vec::with_capacity(uids.len()), Tally::default());
     for uid in uids {
         let Some(row) = held(work, mailbox, *uid)? else { continue };
         // Someone may have taken the flag back meanwhile.
-        if how == Removal::ForGood && !row.flags.has(Flag::Deleted) {
+        if how == Removal::Expunge && !row.flags.has(Flag::Deleted) {
             continue;
         }
-        if how == Removal::Recoverable {
+        take_out(work, mailbox, &row, &mut tally)?;
+        let kept = kept
+            && match how {
+                Removal::Expunge => !is_in_a_mailbox(work, row.mail)?,
+                Removal::Remove => true,
+                Removal::Replaced | Removal::Moved => false,
+            };
+        if kept {
             keep_for_a_while(work, mailbox, &row, now)?;
         }
-        take_out(work, mailbox, &row, &mut tally)?;
         rows::let_go(work, row.mail, now)?;
         let what = match how {
-            Removal::Recoverable => Some(What::Removed),
-            Removal::ForGood | Removal::Replaced => Some(What::Erased),
             // What it became has a story of its own.
             Removal::Moved => None,
+            _ if kept => Some(What::Removed),
+            _ => Some(What::Erased),
         };
         if let Some(what) = what {
             story::note(work, row.mail, what, (of, mailbox, row.uid))?;
@@ -324,9 +352,9 @@ fn remove(
     Ok(gone)
 }
 
-/// Takes out a message that another replaces; false where it is not there.
+/// Takes out a message that another replaces, for good; false where it is not there.
 pub(super) fn replace_out(work: &mut Work<'_>, of: AccountId, mailbox: i64, uid: Uid) -> Result<bool, Fault> {
-    Ok(!remove(work, of, mailbox, &[uid], Removal::Replaced)?.is_empty())
+    Ok(!remove(work, of, mailbox, &[uid], Removal::Replaced, false)?.is_empty())
 }
 
 /// Takes messages out that go to another account: all of them, or none.
@@ -337,16 +365,20 @@ pub(super) fn move_away(
     uids: &[Uid],
 ) -> Result<(), Fault> {
     let id = rows::existing(work.sql(), of, mailbox)?;
-    match remove(work, of, id, uids, Removal::Moved)?.len() == uids.len() {
+    match remove(work, of, id, uids, Removal::Moved, false)?.len() == uids.len() {
         true => Ok(()),
         false => Err(MailError::NoMessage.into()),
     }
 }
 
 /// Takes out all that a mailbox which is to go still holds.
-pub(super) fn remove_all(work: &mut Work<'_>, of: AccountId, mailbox: i64) -> Result<(), Fault> {
+pub(super) fn remove_all(work: &mut Work<'_>, of: AccountId, mailbox: i64, kept: bool) -> Result<(), Fault> {
     let uids = all_uids(work.sql(), mailbox)?;
-    remove(work, of, mailbox, &uids, Removal::Recoverable).map(drop)
+    remove(work, of, mailbox, &uids, Removal::Remove, kept).map(drop)
+}
+
+fn is_in_a_mailbox(work: &Work<'_>, mail: i64) -> Result<bool, Fault> {
+    Ok(work.first("SELECT 1 FROM message WHERE mail = ?1", [mail], |_| Ok(()))?.is_some())
 }
 
 fn take_out(work: &Work<'_>, mailbox: i64, row: &Held, tally: &mut Tally) -> Result<(), Fault> {

@@ -4,7 +4,7 @@
 //! All of it in small pieces through the writer, so that no delivery waits for it.
 
 use super::fault::Fault;
-use super::schema::owner;
+use super::schema::{int, owner};
 use super::writer::{Work, first};
 use super::{Parts, rows, story};
 use crate::vault::BlobId;
@@ -128,7 +128,9 @@ fn clear(parts: &Parts, graces: &Graces) -> Result<(), Fault> {
     parts.recent.flush(&parts.writer);
     let now = Timestamp::now().0;
     let (removed, unheld, blobs) = (before(graces.removed), before(graces.unheld), before(graces.blobs));
+    let most = int(parts.settings.keep_deleted_octets);
     in_pieces(parts, move |work| end_recovery(work, removed, now))?;
+    in_pieces(parts, move |work| trim_recovery(work, most, now))?;
     in_pieces(parts, move |work| clear_away(work, unheld, now))?;
     let Some(_alone) = parts.disk.nobody_copies() else { return Ok(()) };
     while remove_blobs(parts, blobs)? {}
@@ -155,12 +157,38 @@ fn end_recovery(work: &Work<'_>, before: i64, now: i64) -> Result<bool, Fault> {
         let rows = statement.query_map([before, PIECE], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
         rows.collect::<Result<_, _>>()?
     };
-    for (mail, mailbox, uid) in &due {
-        let sql = "DELETE FROM removed WHERE mail = ?1 AND mailbox = ?2 AND uid = ?3";
-        work.run(sql, params![mail, mailbox, uid])?;
-        rows::let_go(work, *mail, now)?;
-    }
+    due.iter().try_for_each(|removed| forget(work, *removed, now))?;
     Ok(!due.is_empty())
+}
+
+/// Ends the recovery of an account's oldest mail, where it keeps more than it may.
+fn trim_recovery(work: &Work<'_>, most: i64, now: i64) -> Result<bool, Fault> {
+    let sql = "SELECT account, removed - ?1 FROM ledger WHERE removed > ?1 LIMIT 1";
+    let over: Option<(i64, i64)> = work.first(sql, [most], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let Some((account, mut surplus)) = over else { return Ok(false) };
+    let sql =
+        "SELECT mail, mailbox, uid, size FROM removed WHERE mail >> 40 = ?1 ORDER BY removed, mail LIMIT ?2";
+    let oldest: Vec<((i64, i64, u32), i64)> = {
+        let mut statement = work.sql().prepare_cached(sql)?;
+        let rows =
+            statement.query_map([account, PIECE], |r| Ok(((r.get(0)?, r.get(1)?, r.get(2)?), r.get(3)?)))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for (removed, size) in &oldest {
+        if surplus <= 0 {
+            break;
+        }
+        forget(work, *removed, now)?;
+        surplus -= size;
+    }
+    Ok(!oldest.is_empty())
+}
+
+/// A removed message can no longer be had back.
+fn forget(work: &Work<'_>, (mail, mailbox, uid): (i64, i64, u32), now: i64) -> Result<(), Fault> {
+    let sql = "DELETE FROM removed WHERE mail = ?1 AND mailbox = ?2 AND uid = ?3";
+    work.run(sql, params![mail, mailbox, uid])?;
+    rows::let_go(work, mail, now)
 }
 
 fn clear_away(work: &Work<'_>, before: i64, now: i64) -> Result<bool, Fault> {

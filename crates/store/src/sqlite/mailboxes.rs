@@ -82,11 +82,12 @@ impl Sqlite {
             return Err(MailError::Refused("INBOX can't be deleted").into());
         }
         self.empty(of, mailbox)?;
+        let kept = self.keeps_deleted();
         self.write(move |work| {
             let id = rows::existing(work.sql(), of, mailbox)?;
             rows::next_modseq(work, of)?;
             // What came in meanwhile.
-            edit::remove_all(work, of, id)?;
+            edit::remove_all(work, of, id, kept)?;
             work.run("DELETE FROM tombstone WHERE mailbox = ?1", [id])?;
             work.run("DELETE FROM keyword WHERE mailbox = ?1", [id])?;
             work.run("DELETE FROM url_key WHERE mailbox = ?1", [id])?;

@@ -367,8 +367,13 @@ impl Store for Sqlite {
         Ok(self.remove_for_a_while(of, mailbox, uids)?)
     }
 
-    fn recoverable(&self, of: AccountId) -> Result<Vec<Recoverable>, MailError> {
-        Ok(self.list_recoverable(of)?)
+    fn recoverable(
+        &self,
+        of: AccountId,
+        since: base::Timestamp,
+        mailbox: Option<&str>,
+    ) -> Result<Vec<Recoverable>, MailError> {
+        Ok(self.list_recoverable(of, since, mailbox)?)
     }
 
     fn recover(&self, of: AccountId, mail: &[MailId]) -> Result<usize, MailError> {

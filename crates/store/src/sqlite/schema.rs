@@ -65,7 +65,7 @@ pub(super) fn int(value: u64) -> i64 {
 /// Version by version: step N leads from version N to N + 1.
 const STEPS: &[&str] = &[
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
-    VERSION_10, VERSION_11, VERSION_12,
+    VERSION_10, VERSION_11, VERSION_12, VERSION_13,
 ];
 
 const VERSION_1: &str = "
@@ -429,6 +429,21 @@ const VERSION_12: &str = "
 ALTER TABLE story ADD COLUMN octets INTEGER; -- of a message, where the row tells that it came, too
 ";
 
+/// What can be had back is counted, and found by account: it has a bound of its own.
+const VERSION_13: &str = "
+CREATE INDEX removed_account ON removed (mail >> 40, removed);
+ALTER TABLE ledger ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;  -- octets
+UPDATE ledger SET removed = kept.octets
+  FROM (SELECT mail >> 40 AS account, sum(size) AS octets FROM removed GROUP BY 1) AS kept
+  WHERE kept.account = ledger.account;
+CREATE TRIGGER removed_kept AFTER INSERT ON removed BEGIN
+  UPDATE ledger SET removed = removed + new.size WHERE account = new.mail >> 40;
+END;
+CREATE TRIGGER removed_gone AFTER DELETE ON removed BEGIN
+  UPDATE ledger SET removed = removed - old.size WHERE account = old.mail >> 40;
+END;
+";
+
 /// What every connection is told.
 const EVERY: &str = "
 PRAGMA foreign_keys = ON;
@@ -662,6 +677,29 @@ mod tests {
         let upgraded = open_writer(place.path()).unwrap();
         let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?, r.get::<_, Option<i64>>(1)?));
         assert_eq!(upgraded.query_row("SELECT number, octets FROM story", [], row), Ok((10, None)));
+    }
+
+    #[test]
+    fn what_was_removed_is_counted() {
+        let place = tempfile::tempdir().unwrap();
+        let older = upgrade_to(place.path(), &STEPS[..12]).unwrap();
+        older.execute("INSERT INTO ledger (account) VALUES (1), (2)", []).unwrap();
+        let remove = |sql: &Connection, of: u64, uid: u32, size: i64| {
+            let row = "INSERT INTO removed VALUES (?1, 1, ?2, 'INBOX', 77, 0, 77, 1, ?3, NULL)";
+            sql.execute(row, (key(AccountId(of), 5), uid, size)).unwrap();
+        };
+        remove(&older, 1, 1, 10);
+        remove(&older, 1, 2, 20);
+        drop(older);
+        let upgraded = open_writer(place.path()).unwrap();
+        let counts = || -> Vec<i64> {
+            let mut statement = upgraded.prepare("SELECT removed FROM ledger ORDER BY account").unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        assert_eq!(counts(), [0, 30, 0]);
+        remove(&upgraded, 2, 1, 7);
+        upgraded.execute("DELETE FROM removed WHERE uid = 2", []).unwrap();
+        assert_eq!(counts(), [0, 10, 7]);
     }
 
     #[test]

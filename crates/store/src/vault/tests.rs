@@ -43,6 +43,7 @@ impl Place {
             make_key: true,
             least_free: 0,
             keep_deleted: Duration::ZERO,
+            keep_deleted_octets: 0,
             late_after: Duration::ZERO,
             stories: crate::story::Keep::default(),
             index_text: false,

@@ -2,7 +2,7 @@
 
 use crate::rig::{self, Rig, flags, message, to};
 use base::mailbox::FlagEdit;
-use base::{AccountId, Flags, MailboxId, Uid};
+use base::{AccountId, Flags, MailboxId, Timestamp, Uid};
 use gate::Folder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -115,6 +115,19 @@ fn check(
             let mail = rig.mail(alice, inbox, *uid).unwrap();
             assert!(rig.octets(alice, mail).unwrap().len() > *length, "{uid} is not whole");
         }
+    }
+    // What was deleted can be had back, whole: a message is in its mailbox or there, never in neither.
+    let back = rig.store.recoverable(alice, Timestamp(0), None).unwrap();
+    assert!(back.len() >= gone.len(), "{} of {} can be had back", back.len(), gone.len());
+    let here = lengths.keys().filter(|uid| there.contains_key(uid)).count();
+    assert!(here + back.len() >= lengths.len(), "{here} and {} of {}", back.len(), lengths.len());
+    for one in &back {
+        assert_eq!(
+            rig.octets(alice, one.mail).unwrap().len() as u64,
+            one.size,
+            "{:?} is not whole",
+            one.mail
+        );
     }
     // Also what nobody was told of is whole, and the counts are right.
     let mut octets = 0;

@@ -29,7 +29,8 @@ fn faults(at: &Path) -> Vec<String> {
 /// A store whose housekeeping can be called.
 fn with_house() -> (std::sync::Arc<Sqlite>, Rig, tempfile::TempDir) {
     let place = tempfile::tempdir().unwrap();
-    let settings = crate::rig::settings(place.path());
+    let mut settings = crate::rig::settings(place.path());
+    settings.keep_deleted = std::time::Duration::ZERO;
     let sqlite = crate::rig::open(&settings);
     (sqlite.clone(), Rig::of(sqlite, settings), place)
 }

@@ -29,6 +29,7 @@ pub fn settings(place: &Path) -> Settings {
         make_key: true,
         least_free: 0,
         keep_deleted: Duration::from_secs(24 * 3600),
+        keep_deleted_octets: 1 << 30,
         late_after: Duration::from_secs(4 * 3600),
         stories: store::story::Keep::default(),
         index_text: true,

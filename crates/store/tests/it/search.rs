@@ -89,7 +89,8 @@ fn without_an_index_any_may_hold_it() {
 #[test]
 fn words_of_deleted_mail_go() {
     let place = tempfile::tempdir().unwrap();
-    let settings = crate::rig::settings(place.path());
+    let mut settings = crate::rig::settings(place.path());
+    settings.keep_deleted = std::time::Duration::ZERO;
     let store = crate::rig::open(&settings);
     let rig = Rig::of(store.clone(), settings.clone());
     let alice = rig.account("alice");

@@ -38,6 +38,17 @@ fn refusal(trace: TraceId) -> Event {
 }
 
 #[test]
+fn what_is_not_kept_is_erased() {
+    let rig = Rig::with(|settings| settings.keep_deleted = std::time::Duration::ZERO);
+    let anna = rig.account("anna");
+    accept(&rig, trace(0, 1), inbox(anna));
+    let home = rig.inbox(anna);
+    let uids: Vec<_> = rig.content(anna, home).into_keys().collect();
+    rig.store.remove_recoverably(anna, home, &uids).unwrap();
+    assert_eq!(kinds(&*rig.store, trace(0, 1)), ["came", "filed", "erased"]);
+}
+
+#[test]
 fn a_message_in_mailboxes() {
     let mut rig = Rig::new();
     let anna = rig.account("anna");
@@ -49,14 +60,20 @@ fn a_message_in_mailboxes() {
     rig.store.move_to(anna, home, &uids[..1], work, base::Rights::ALL).unwrap();
     let moved: Vec<_> = rig.content(anna, work).into_keys().collect();
     rig.store.remove_recoverably(anna, work, &moved).unwrap();
-    let mail: Vec<_> = rig.store.recoverable(anna).unwrap().into_iter().map(|one| one.mail).collect();
+    let mail: Vec<_> = rig
+        .store
+        .recoverable(anna, base::Timestamp(0), None)
+        .unwrap()
+        .into_iter()
+        .map(|one| one.mail)
+        .collect();
     rig.store.recover(anna, &mail).unwrap();
     let edit = base::mailbox::FlagEdit::Add(flags(&["\\Deleted"]));
     rig.store.set_flags(anna, home, &uids[1..], &edit, None, base::Rights::ALL).unwrap();
     rig.store.expunge(anna, home, None).unwrap();
     rig.reopen();
     assert_eq!(kinds(&*rig.store, kept), ["came", "filed", "moved", "removed", "restored"]);
-    assert_eq!(kinds(&*rig.store, gone), ["came", "filed", "erased"]);
+    assert_eq!(kinds(&*rig.store, gone), ["came", "filed", "removed"]);
     let events = rig.store.stories().story(kept).unwrap();
     let places: Vec<_> = events.iter().skip(1).map(|event| event.mailbox).collect();
     assert_eq!(places, [Some(home), Some(work), Some(work), Some(work)]);
