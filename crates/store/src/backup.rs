@@ -3,7 +3,7 @@
 //! ```text
 //! blobs/xx/NAME.EXT     sealed files, shared by all backups that need them: none ever changes
 //! backups/TIME/         one backup
-//!   mail.db             the database at that moment
+//!   mail.db             the database at that moment; sealed, it is called mail.db. and its store's fingerprint
 //!   identity            the store's identity, sealed
 //!   blobs               its blobs, a line each: BLAKE3 hash, octets, name
 //!   manifest            BLAKE3 hash, octets and name of the three above
@@ -15,6 +15,7 @@
 //! sealed stays sealed.
 
 mod copying;
+mod passing;
 mod past;
 mod restoring;
 mod shelf;
@@ -25,11 +26,13 @@ pub use restoring::{Restored, restore};
 
 use crate::StoreError;
 use crate::sqlite::schema_file;
+use crate::vault::DatabaseSeal;
 use base::Timestamp;
 use copying::Entry;
+use passing::Passing;
 use rusqlite::Connection;
 use rusqlite::backup::Backup as Pages;
-use shelf::{Backup, Shelf};
+use shelf::{Backup, Shelf, sealed_name};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -87,37 +90,51 @@ pub struct Verified {
     pub octets: u64,
     /// What is missing or not as it was written.
     pub faults: Vec<String>,
+    /// Whether the list of files was not compared with the database, which is sealed, for want of the key.
+    pub not_compared: bool,
+}
+
+/// How a backup is made.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Options<'o> {
+    /// So many are kept; unless given, all.
+    pub keep: Option<usize>,
+    /// The store's key, where the database is to be sealed, too.
+    pub seal_by: Option<&'o Path>,
 }
 
 /// Copies the store in `store` into the folder `to`, which may hold earlier backups of the same store; then removes all but the
 /// newest `keep`, where that is wanted.
-pub fn make(store: &Path, to: &Path, keep: Option<usize>, watch: Watch<'_>) -> Result<Made, StoreError> {
+pub fn make(
+    store: &Path,
+    to: &Path,
+    Options { keep, seal_by }: Options<'_>,
+    watch: Watch<'_>,
+) -> Result<Made, StoreError> {
+    let seal = seal_by.map(DatabaseSeal::load).transpose()?;
     folder(to)?;
     let shelf = Shelf::to_change(to)?;
     let _hold = hold(store)?;
-    shelf.remove_partial()?;
     let name = Timestamp::now().to_string().replace(':', "-");
-    let whole = shelf.backup(&name).path;
-    if whole.exists() {
-        return Err(failed(format!("a backup of this second is there already: {name}")));
-    }
-    let backup = shelf.backup(&format!("{PARTIAL}{name}"));
-    folder(&backup.path)?;
-    let database = backup.path.join(DATABASE);
+    let backup = begin(&shelf, &name)?;
+    // What is to be sealed never lies there in clear.
+    let passing = seal.as_ref().map(|_| Passing::new(store)).transpose()?;
+    let database = passing.as_ref().map_or(&backup.path, |passing| &passing.0).join(DATABASE);
     copy_database(&store.join(schema_file()), &database)?;
-    same_store(&shelf, &database)?;
+    let own = fingerprint(&database)?;
+    same_store(&shelf, &own)?;
     copying::copy(&store.join(IDENTITY), &backup.path.join(IDENTITY), IDENTITY)?;
-    let (wanted, source) = (blobs_of(&database)?, store.join(BLOBS));
-    let there = copying::full_names(&source)?;
-    let known = known(&shelf, &|known| {
-        wanted.iter().all(|name| there.contains_key(name) || known.contains_key(name))
-    })?;
-    let copied = copying::copy_blobs((&source, there), &shelf.blobs(), wanted, &known, watch)?;
+    let copied = copy_blobs(store, &shelf, blobs_of(&database)?, watch)?;
     copying::write_list(&backup.path.join(BLOBS), &copied.entries)?;
-    let small_octets = backup.write_manifest()?;
+    let database = match &seal {
+        None => DATABASE.to_owned(),
+        Some(seal) => seal_database(seal, &database, &backup, own)?,
+    };
+    drop(passing);
+    let small_octets = backup.write_manifest(&database)?;
     // One wait for all that was written, then the name by which it counts.
     sync_file_system(to)?;
-    fs::rename(&backup.path, &whole).map_err(|e| io_failed("naming", &backup.path, &e))?;
+    fs::rename(&backup.path, shelf.backup(&name).path).map_err(|e| io_failed("naming", &backup.path, &e))?;
     sync_file_system(to)?;
     let pruned = keep.map_or(Ok(0), |keep| prune(&shelf, keep, copied.faults.is_empty()));
     let (removed, all_kept) = pruned.map_or_else(|e| (0, Some(e.to_string())), |count| (count, None));
@@ -131,6 +148,45 @@ pub fn make(store: &Path, to: &Path, keep: Option<usize>, watch: Watch<'_>) -> R
         removed,
         all_kept,
     })
+}
+
+/// A backup that does not count yet. What broke off before is removed.
+fn begin(shelf: &Shelf, name: &str) -> Result<Backup, StoreError> {
+    shelf.remove_partial()?;
+    if shelf.backup(name).path.exists() {
+        return Err(failed(format!("a backup of this second is there already: {name}")));
+    }
+    let backup = shelf.backup(&format!("{PARTIAL}{name}"));
+    folder(&backup.path)?;
+    Ok(backup)
+}
+
+/// Seals a copy of the database into a backup; gives its name there.
+fn seal_database(
+    seal: &DatabaseSeal,
+    database: &Path,
+    backup: &Backup,
+    own: Vec<u8>,
+) -> Result<String, StoreError> {
+    let own = own.try_into().map_err(|_| failed("the store's fingerprint has a wrong length"))?;
+    let name = sealed_name(&own);
+    seal.seal(database, &backup.path.join(&name), own)?;
+    Ok(name)
+}
+
+/// Copies the blobs that no earlier backup has.
+fn copy_blobs(
+    store: &Path,
+    shelf: &Shelf,
+    wanted: Vec<String>,
+    watch: Watch<'_>,
+) -> Result<copying::Copied, StoreError> {
+    let source = store.join(BLOBS);
+    let there = copying::full_names(&source)?;
+    let known = known(shelf, &|known| {
+        wanted.iter().all(|name| there.contains_key(name) || known.contains_key(name))
+    })?;
+    copying::copy_blobs((&source, there), &shelf.blobs(), wanted, &known, watch)
 }
 
 /// The backups in a folder, the oldest first.
@@ -148,8 +204,13 @@ pub fn list(at: &Path) -> Result<Vec<Kept>, StoreError> {
 }
 
 /// Reads all of a backup (the newest, unless one is named) and compares it with what was written, and the list of its files with
-/// what its database needs.
-pub fn verify(at: &Path, name: Option<&str>, watch: Watch<'_>) -> Result<Verified, StoreError> {
+/// what its database needs: one that is sealed is opened for that by `key_file`, in the folder `store`.
+pub fn verify(
+    at: &Path,
+    name: Option<&str>,
+    (store, key_file): (&Path, Option<&Path>),
+    watch: Watch<'_>,
+) -> Result<Verified, StoreError> {
     let shelf = Shelf::to_read(at)?;
     let backup = shelf.chosen(name)?;
     let mut found = Verified::default();
@@ -161,7 +222,11 @@ pub fn verify(at: &Path, name: Option<&str>, watch: Watch<'_>) -> Result<Verifie
     // A database or a list that is damaged says nothing about the files.
     if found.faults.is_empty() {
         let blobs = backup.blobs()?;
-        found.faults = missing_of(&backup.path.join(DATABASE), &blobs)?;
+        found.not_compared = backup.is_sealed()? && key_file.is_none();
+        if !found.not_compared {
+            let passing = Passing::new(store)?;
+            found.faults = missing_of(&backup.open_database(key_file, &passing.0)?, &blobs)?;
+        }
         let blobs: Vec<Entry> = blobs.into_values().collect();
         found.files += blobs.len() as u64;
         found.octets += blobs.iter().map(|entry| entry.octets).sum::<u64>();
@@ -227,10 +292,10 @@ fn missing_of(database: &Path, blobs: &HashMap<String, Entry>) -> Result<Vec<Str
 }
 
 /// Two stores in one folder would be taken for one that lost its mail.
-fn same_store(shelf: &Shelf, database: &Path) -> Result<(), StoreError> {
+fn same_store(shelf: &Shelf, own: &[u8]) -> Result<(), StoreError> {
     let names = shelf.names()?;
-    let (Some(newest), own) = (names.last(), fingerprint(database)?) else { return Ok(()) };
-    let all = names.iter().rev().map(|name| fingerprint(&shelf.backup(name).path.join(DATABASE)));
+    let Some(newest) = names.last() else { return Ok(()) };
+    let all = names.iter().rev().map(|name| shelf.backup(name).fingerprint());
     let at = shelf.backups();
     match all.flatten().next() {
         Some(before) if before == own => Ok(()),

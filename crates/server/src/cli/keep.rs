@@ -58,10 +58,12 @@ pub fn export(files: &[PathBuf], command: &Export) -> Told {
 pub fn backup(files: &[PathBuf], command: &Backup) -> Told {
     let watch = Watched::default();
     if command.verify {
-        return verify(command, &watch);
+        return verify(files, command, &watch);
     }
     let config = config(files)?;
-    let made = backup::make(&config.data, &command.folder, command.keep, &|done, all| watch.tell(done, all));
+    let options =
+        backup::Options { keep: command.keep, seal_by: command.seal.then_some(config.key_file.as_path()) };
+    let made = backup::make(&config.data, &command.folder, options, &|done, all| watch.tell(done, all));
     watch.end();
     let made = made.map_err(|e| e.to_string())?;
     if command.with_key {
@@ -106,9 +108,14 @@ fn print_faults(faults: &[String]) {
     }
 }
 
-fn verify(command: &Backup, watch: &Watched) -> Told {
-    let found =
-        backup::verify(&command.folder, command.backup.as_deref(), &|done, all| watch.tell(done, all));
+fn verify(files: &[PathBuf], command: &Backup, watch: &Watched) -> Told {
+    // Where backups are looked after there need be no server.
+    let config = config(files).ok();
+    let key = config.as_ref().map(|config| config.key_file.as_path()).filter(|key| key.exists());
+    let store = config.as_ref().map_or(Path::new(""), |config| config.data.as_path());
+    let found = backup::verify(&command.folder, command.backup.as_deref(), (store, key), &|done, all| {
+        watch.tell(done, all);
+    });
     watch.end();
     let found = found.map_err(|e| e.to_string())?;
     println!("{} files, {} octets read", found.files, found.octets);
@@ -116,6 +123,11 @@ fn verify(command: &Backup, watch: &Watched) -> Told {
     match found.faults.len() {
         0 => println!("all is as it was written"),
         count => println!("{count} are missing or damaged"),
+    }
+    if found.not_compared {
+        println!(
+            "whether the list of files is whole was not seen: the database is sealed, and the key is not here"
+        );
     }
     Ok(found.faults.is_empty())
 }
@@ -153,7 +165,9 @@ pub fn restore(files: &[PathBuf], command: &Restore) -> Told {
     }
     let watch = Watched::default();
     let name = command.backup.as_deref();
-    let restored = backup::restore(&command.folder, name, &config.data, &|done, all| watch.tell(done, all));
+    let restored = backup::restore(&command.folder, name, (&config.data, &config.key_file), &|done, all| {
+        watch.tell(done, all);
+    });
     watch.end();
     let restored = restored.map_err(|e| e.to_string())?;
     println!("{} is back in {}: start the server", restored.name, config.data.display());

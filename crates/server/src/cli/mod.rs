@@ -185,6 +185,7 @@ const EXPORT_EXAMPLES: &str = "Examples:
 const BACKUP_EXAMPLES: &str = "Examples:
   mailward backup /backup/mail --keep 30          a night's backup; all that it shares with others is there once
   mailward backup /backup/mail --verify           reads all of the newest one again
+  mailward backup /media/cloud --seal             for a place where others look: they learn sizes and times, no address
   mailward backup /media/safe --with-key          the key beside it: whoever has this folder reads all mail
 
 Without the store's key (server.key_file) no backup can be read: keep a copy of it, elsewhere.";
@@ -602,6 +603,9 @@ pub struct Backup {
     /// Which one to verify
     #[arg(long, value_name = "NAME", requires = "verify")]
     pub backup: Option<String>,
+    /// Seal the database, too, by the store's key: the rest is sealed anyway
+    #[arg(long, conflicts_with = "verify")]
+    pub seal: bool,
     /// Copy the store's key, too
     #[arg(long, conflicts_with = "verify")]
     pub with_key: bool,

@@ -1,12 +1,13 @@
 //! One account's mail as a backup has it, open for reading: for giving back a part of it.
 
+use super::passing::Passing;
 use super::shelf::Shelf;
-use super::{BLOBS, DATABASE, IDENTITY, copying, failed, open_copy};
+use super::{BLOBS, IDENTITY, copying, failed, open_copy};
 use crate::vault::{BlobId, Body, Vault};
 use crate::{Settings, StoreError, StoredMessage};
 use base::{Flags, MailId, SpecialUse, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A backup, open for reading. Dropped, it leaves nothing behind.
 pub struct Past {
@@ -48,15 +49,16 @@ impl Past {
         let shelf = Shelf::to_read(at)?;
         let backup = shelf.chosen(name)?;
         backup.is_sound()?;
-        let passing = Passing::new()?;
+        let passing = Passing::new(&settings.directory)?;
         let identity = backup.path.join(IDENTITY);
         copying::copy_sound(&identity, &passing.0.join(IDENTITY), &backup.entry(IDENTITY)?)?;
         let blobs = std::path::absolute(shelf.blobs()).map_err(|e| failed(e.to_string()))?;
         super::folder(&blobs)?;
         std::os::unix::fs::symlink(blobs, passing.0.join(BLOBS)).map_err(|e| failed(e.to_string()))?;
+        let database = backup.open_database(Some(&settings.key_file), &passing.0)?;
         let settings = Settings { directory: passing.0.clone(), make_key: false, ..settings.clone() };
         Ok(Past {
-            database: open_copy(&backup.path.join(DATABASE))?,
+            database: open_copy(&database)?,
             name: backup.name,
             vault: Vault::open(&settings)?,
             _passing: passing,
@@ -106,26 +108,5 @@ impl Past {
             each(row.get(0)?, message).map_err(StoreError::Failed)?;
         }
         Ok(())
-    }
-}
-
-/// A folder of this process alone, where the identity lies while a backup is open.
-struct Passing(PathBuf);
-
-impl Passing {
-    fn new() -> Result<Self, StoreError> {
-        use std::os::unix::fs::DirBuilderExt;
-        let path = std::env::temp_dir().join(format!("mailward-past-{}", std::process::id()));
-        // Made newly, so that nobody else can have laid it.
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|e| failed(format!("making {}: {e}", path.display())))?;
-        Ok(Passing(path))
-    }
-}
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        // A link is removed, not what it leads to. What can't be removed holds nothing that is not sealed.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

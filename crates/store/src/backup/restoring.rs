@@ -1,7 +1,7 @@
 //! From a backup to a store: the whole of it.
 
 use super::shelf::Shelf;
-use super::{DATABASE, IDENTITY, Watch, copying, failed, folder, io_failed, missing_of};
+use super::{IDENTITY, Watch, copying, failed, folder, io_failed, missing_of};
 use crate::StoreError;
 use crate::sqlite::schema_file;
 use rusqlite::Connection;
@@ -29,11 +29,11 @@ pub struct Restored {
 
 /// Makes the store in `store` from a backup (the newest, unless one is named). A store that exists is left alone.
 /// Every octet is compared with what was written: where the database or the list of files is not so, nothing is restored; a file of
-/// mail is named, and the rest comes. The store's key is not part of this: without it nothing opens.
+/// mail is named, and the rest comes. The store's key, in `key_file`, is not part of this: without it nothing opens.
 pub fn restore(
     at: &Path,
     name: Option<&str>,
-    store: &Path,
+    (store, key_file): (&Path, &Path),
     watch: Watch<'_>,
 ) -> Result<Restored, StoreError> {
     let shelf = Shelf::to_read(at)?;
@@ -45,9 +45,8 @@ pub fn restore(
     let blobs = backup.blobs()?;
     let (target, passing) = (store.join(schema_file()), store.join(PASSING));
     File::create(&passing).map_err(|e| io_failed("making", &passing, &e))?;
-    for (file, to) in [(IDENTITY, store.join(IDENTITY)), (DATABASE, passing.clone())] {
-        copying::copy_sound(&backup.path.join(file), &to, &backup.entry(file)?)?;
-    }
+    copying::copy_sound(&backup.path.join(IDENTITY), &store.join(IDENTITY), &backup.entry(IDENTITY)?)?;
+    backup.copy_database(key_file, &passing)?;
     let mut faults = missing_of(&passing, &blobs)?;
     let blobs: Vec<_> = blobs.into_values().collect();
     faults.extend(copying::copy_back(&shelf.blobs(), &store.join("blobs"), &blobs, watch)?);

@@ -3,6 +3,7 @@
 use super::copying::{self, Entry, parse_list};
 use super::{BACKUPS, BLOBS, DATABASE, IDENTITY, MANIFEST, PARTIAL, failed, folder, io_failed};
 use crate::StoreError;
+use crate::vault::DatabaseSeal;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -11,8 +12,24 @@ use std::path::{Path, PathBuf};
 
 /// The file by which backups in one folder keep out of each other's way.
 const LOCK: &str = "lock";
-/// The files of one backup, as its manifest lists them.
-const FILES: [&str; 3] = [DATABASE, IDENTITY, BLOBS];
+/// Between a database's name and its store's fingerprint, where it is sealed.
+const SEALED: &str = "mail.db.";
+
+/// What a database is called that is sealed.
+pub(super) fn sealed_name(store: &[u8; 16]) -> String {
+    let digits: String = store.iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("{SEALED}{digits}")
+}
+
+/// The store of a database that is sealed, by its name.
+fn store_of(name: &str) -> Option<[u8; 16]> {
+    let digits = name.strip_prefix(SEALED).filter(|digits| digits.len() == 32)?;
+    let mut store = [0; 16];
+    for (place, octet) in store.iter_mut().enumerate() {
+        *octet = u8::from_str_radix(digits.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    Some(store)
+}
 
 /// A folder of backups. While it is open to be changed nobody else uses it; while it is read, nobody changes it.
 pub(super) struct Shelf {
@@ -115,20 +132,23 @@ pub(super) struct Backup {
 }
 
 impl Backup {
-    /// What its own files were when they were written: exactly these, in this order.
+    /// What its own files were when they were written: exactly the database, the identity, the list of blobs.
     pub(super) fn manifest(&self) -> Result<Vec<Entry>, StoreError> {
         let path = self.path.join(MANIFEST);
         let text = fs::read_to_string(&path).map_err(|e| io_failed("reading", &path, &e))?;
         let entries = parse_list(&text).unwrap_or_default();
-        match entries.iter().map(|entry| entry.name.as_str()).eq(FILES) {
-            true => Ok(entries),
-            false => Err(failed(format!("{} is damaged", path.display()))),
+        let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        match names.as_slice() {
+            [database, IDENTITY, BLOBS] if *database == DATABASE || store_of(database).is_some() => {
+                Ok(entries)
+            }
+            _ => Err(failed(format!("{} is damaged", path.display()))),
         }
     }
 
     /// Writes the manifest of the files that are there; gives their octets.
-    pub(super) fn write_manifest(&self) -> Result<u64, StoreError> {
-        let entries = FILES.map(|file| copying::hash_of(&self.path.join(file), file));
+    pub(super) fn write_manifest(&self, database: &str) -> Result<u64, StoreError> {
+        let entries = [database, IDENTITY, BLOBS].map(|file| copying::hash_of(&self.path.join(file), file));
         let entries: Vec<Entry> = entries.into_iter().collect::<Result<_, _>>()?;
         copying::write_list(&self.path.join(MANIFEST), &entries)?;
         Ok(entries.iter().map(|entry| entry.octets).sum())
@@ -138,6 +158,54 @@ impl Backup {
     pub(super) fn entry(&self, file: &str) -> Result<Entry, StoreError> {
         let found = self.manifest()?.into_iter().find(|entry| entry.name == file);
         found.ok_or_else(|| failed(format!("the backup {} has no {file}", self.name)))
+    }
+
+    /// Its database, and of which store it is if it is sealed.
+    fn database(&self) -> Result<(Entry, Option<[u8; 16]>), StoreError> {
+        let entry = self.manifest()?.into_iter().next();
+        let entry = entry.ok_or_else(|| failed(format!("the backup {} has no database", self.name)))?;
+        let store = store_of(&entry.name);
+        Ok((entry, store))
+    }
+
+    /// Which store it is of.
+    pub(super) fn fingerprint(&self) -> Result<Vec<u8>, StoreError> {
+        match self.database()? {
+            (_, Some(store)) => Ok(store.to_vec()),
+            (entry, None) => super::fingerprint(&self.path.join(entry.name)),
+        }
+    }
+
+    /// The database where it can be looked at: where it lies, or, if it is sealed, opened in `within`.
+    pub(super) fn open_database(
+        &self,
+        key_file: Option<&Path>,
+        within: &Path,
+    ) -> Result<PathBuf, StoreError> {
+        let (entry, store) = self.database()?;
+        let path = self.path.join(&entry.name);
+        let Some(store) = store else { return Ok(path) };
+        let key_file =
+            key_file.ok_or_else(|| failed("the database is sealed, and the store's key is not here"))?;
+        let open = within.join(DATABASE);
+        DatabaseSeal::load(key_file)?.open(&path, &open, store)?;
+        Ok(open)
+    }
+
+    /// Copies the database, opened, into a new file; it must be as it was written.
+    pub(super) fn copy_database(&self, key_file: &Path, to: &Path) -> Result<(), StoreError> {
+        let (entry, store) = self.database()?;
+        let path = self.path.join(&entry.name);
+        match store {
+            None => copying::copy_sound(&path, to, &entry),
+            // Every octet is compared by the seal.
+            Some(store) => DatabaseSeal::load(key_file)?.open(&path, to, store),
+        }
+    }
+
+    /// Whether the database is sealed.
+    pub(super) fn is_sealed(&self) -> Result<bool, StoreError> {
+        Ok(self.database()?.1.is_some())
     }
 
     /// Its blobs by what the database calls them. A list that is not as it was written is an error: what it leaves out

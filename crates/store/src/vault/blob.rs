@@ -29,6 +29,8 @@ const INDEX: u64 = u64::MAX;
 const PACKED: u32 = 1 << 31;
 /// More chunks than this are no blob of ours: 64 GiB.
 const MOST_CHUNKS: usize = 1 << 20;
+/// Octets of the largest blob.
+pub(super) const MOST_OCTETS: u64 = (MOST_CHUNKS * CHUNK) as u64;
 
 /// Writes one blob. Dropped without [`BlobWriter::finish`], it leaves a file that the sweep removes.
 pub(super) struct BlobWriter {

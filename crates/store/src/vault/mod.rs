@@ -9,6 +9,7 @@ mod base64;
 mod blob;
 mod chunks;
 mod cipher;
+mod database;
 mod identity;
 mod keys;
 mod layout;
@@ -17,6 +18,8 @@ mod shelf;
 mod spool;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use database::DatabaseSeal;
 
 use crate::{Settings, Spool, StoreError, StoredMessage};
 use base::{DomainId, Limits, MailId, Octets};

@@ -5,7 +5,7 @@ use base::{AccountId, Flags, Uid};
 use gate::Folder;
 use std::fs;
 use std::path::Path;
-use store::backup::{self, Past};
+use store::backup::{self, Options, Past};
 use store::{Mark, MovedIn, Settings, Sqlite, Store, StoreError};
 
 fn nobody_watches(_: u64, _: u64) {}
@@ -18,12 +18,25 @@ fn back_up(rig: &Rig, at: &Path) -> backup::Made {
 fn back_up_keeping(rig: &Rig, at: &Path, keep: Option<usize>) -> backup::Made {
     // A backup is called after its second.
     std::thread::sleep(std::time::Duration::from_millis(1010));
-    backup::make(&rig.settings.directory, at, keep, &nobody_watches).unwrap()
+    make(rig, at, Options { keep, ..Options::default() }).unwrap()
+}
+
+fn make(rig: &Rig, at: &Path, options: Options<'_>) -> Result<backup::Made, StoreError> {
+    backup::make(&rig.settings.directory, at, options, &nobody_watches)
+}
+
+fn verify(at: &Path) -> Result<backup::Verified, StoreError> {
+    backup::verify(at, None, (Path::new(""), None), &nobody_watches)
+}
+
+/// Restores the newest backup into a folder that has no key.
+fn restore(at: &Path, to: &Path) -> Result<backup::Restored, StoreError> {
+    backup::restore(at, None, (to, &to.join("no key")), &nobody_watches)
 }
 
 /// What verifying the newest backup finds.
 fn faults(at: &Path) -> Vec<String> {
-    backup::verify(at, None, &nobody_watches).unwrap().faults
+    verify(at).unwrap().faults
 }
 
 /// A store whose housekeeping can be called.
@@ -104,9 +117,9 @@ fn a_backup_is_made_verified_and_restored() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let directory = elsewhere.path().join("data");
-    let restored = backup::restore(at.path(), None, &directory, &nobody_watches).unwrap();
+    let restored = restore(at.path(), &directory).unwrap();
     assert_eq!((restored.name.as_str(), restored.blobs), (made.name.as_str(), 1));
-    let again = backup::restore(at.path(), None, &directory, &nobody_watches);
+    let again = restore(at.path(), &directory);
     assert!(again.is_err_and(|error| error.to_string().contains("already")));
 
     let store = Sqlite::open(&Settings { directory, ..rig.settings.clone() }).unwrap();
@@ -172,7 +185,7 @@ fn damage_is_found() {
         fs::write(file, damaged).unwrap();
         assert_eq!(faults(at.path()).len(), 1, "{file:?}");
         let elsewhere = tempfile::tempdir().unwrap();
-        match backup::restore(at.path(), None, elsewhere.path(), &nobody_watches) {
+        match restore(at.path(), elsewhere.path()) {
             Ok(restored) => assert_eq!((restored.faults.len(), is_mail), (1, true), "{file:?}"),
             Err(_) => assert!(!is_mail && !elsewhere.path().join("mail.db").exists(), "{file:?}"),
         }
@@ -188,6 +201,66 @@ fn damage_is_found() {
     check(&blobs[0], &|octets| octets.truncate(10), true);
 }
 
+/// A sealed backup has the database in no other form, gives all back by the key, and nothing without.
+#[test]
+fn a_sealed_backup() {
+    let rig = Rig::new();
+    let alice = rig.account("alice");
+    let work = rig.create(alice, "Confidential plans");
+    rig.store.accept_now(vec![with_attachment(alice, "QUJD")]).unwrap();
+    rig.put(alice, work, "hello", Flags::default());
+    let at = tempfile::tempdir().unwrap();
+    let sealed = Options { seal_by: Some(&rig.settings.key_file), ..Options::default() };
+    let (store, key) = (rig.settings.directory.as_path(), rig.settings.key_file.as_path());
+    make(&rig, at.path(), sealed).unwrap();
+    let clear = b"Confidential plans";
+    for file in all_files(at.path()) {
+        let octets = fs::read(&file).unwrap();
+        assert!(!octets.windows(clear.len()).any(|part| part == clear), "{file:?}");
+        assert_ne!(file.file_name().unwrap(), "mail.db");
+    }
+    // By the key the list is compared with the database; without it that is said.
+    let verify_by = |key| backup::verify(at.path(), None, (store, key), &nobody_watches).unwrap();
+    assert_eq!(
+        (verify_by(Some(key)).not_compared, verify_by(None).not_compared, verify_by(None).faults.len()),
+        (false, true, 0)
+    );
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert!(restore(at.path(), &elsewhere.path().join("a")).is_err());
+    let directory = elsewhere.path().join("b");
+    let restored = backup::restore(at.path(), None, (&directory, key), &nobody_watches).unwrap();
+    assert_eq!(restored.faults, [] as [&str; 0]);
+    let back = Sqlite::open(&Settings { directory, ..rig.settings.clone() }).unwrap();
+    assert_eq!(back.open(alice, work).unwrap().uids, [Uid(1)]);
+    let past = Past::open(at.path(), None, &rig.settings).unwrap();
+    let mailboxes = past.mailboxes("alice@example.test").unwrap().unwrap();
+    assert!(mailboxes.iter().any(|mailbox| mailbox.name == "Confidential plans"));
+    drop(past);
+    // Nothing of it stays behind in the store's folder.
+    let names = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|name| !name.contains("passing")));
+    // Sealed and not sealed follow each other; another store is still told.
+    assert_eq!(back_up(&rig, at.path()).new_blobs, 0);
+    std::thread::sleep(std::time::Duration::from_millis(1010));
+    assert_eq!(make(&rig, at.path(), sealed).unwrap().new_blobs, 0);
+    let other = Rig::new();
+    std::thread::sleep(std::time::Duration::from_millis(1010));
+    let refused = make(&other, at.path(), Options::default());
+    assert!(refused.is_err_and(|error| error.to_string().contains("another store")));
+    // Damage is found, and not restored.
+    let newest =
+        fs::read_dir(at.path().join("backups")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let files = all_files(&newest);
+    let file = files.iter().find(|file| file.display().to_string().contains("mail.db.")).unwrap();
+    let mut octets = fs::read(file).unwrap();
+    octets[5000] ^= 1;
+    fs::write(file, octets).unwrap();
+    assert_eq!(verify_by(Some(key)).faults.len(), 1);
+    let directory = elsewhere.path().join("c");
+    assert!(backup::restore(at.path(), None, (&directory, key), &nobody_watches).is_err());
+    assert!(!directory.join("mail.db").exists());
+}
+
 /// A manifest is whole or none: what it leaves out would be looked at by nobody.
 #[test]
 fn a_manifest_lists_three_files() {
@@ -199,9 +272,9 @@ fn a_manifest_lists_three_files() {
     let first = whole.lines().next().unwrap().to_owned() + "\n";
     for damaged in ["", &first, &whole.repeat(2), &whole.replace("mail.db", "../../mail.db"), "x y z\n"] {
         fs::write(&manifest, damaged).unwrap();
-        assert!(backup::verify(at.path(), None, &nobody_watches).is_err(), "{damaged}");
+        assert!(verify(at.path()).is_err(), "{damaged}");
         let elsewhere = tempfile::tempdir().unwrap();
-        assert!(backup::restore(at.path(), None, elsewhere.path(), &nobody_watches).is_err(), "{damaged}");
+        assert!(restore(at.path(), elsewhere.path()).is_err(), "{damaged}");
         assert!(backup::list(at.path()).unwrap()[0].size.is_err(), "{damaged}");
         assert!(Past::open(at.path(), None, &rig.settings).is_err(), "{damaged}");
     }
@@ -223,7 +296,7 @@ fn a_list_is_compared_with_the_database() {
     let found = faults(at.path());
     assert!(found.len() == 1 && found[0].ends_with("not in the backup"), "{found:?}");
     let elsewhere = tempfile::tempdir().unwrap();
-    let restored = backup::restore(at.path(), None, elsewhere.path(), &nobody_watches).unwrap();
+    let restored = restore(at.path(), elsewhere.path()).unwrap();
     assert_eq!(restored.faults, found);
 }
 
@@ -286,13 +359,10 @@ fn a_folder_of_backups_is_held() {
             !busy
         };
         let elsewhere = tempfile::tempdir().unwrap();
-        assert_eq!(is_open(backup::verify(at.path(), None, &nobody_watches).err()), reading);
+        assert_eq!(is_open(verify(at.path()).err()), reading);
         assert_eq!(is_open(Past::open(at.path(), None, &rig.settings).err()), reading);
-        assert_eq!(
-            is_open(backup::restore(at.path(), None, elsewhere.path(), &nobody_watches).err()),
-            reading
-        );
-        let made = backup::make(&rig.settings.directory, at.path(), None, &nobody_watches);
+        assert_eq!(is_open(restore(at.path(), elsewhere.path()).err()), reading);
+        let made = make(&rig, at.path(), Options::default());
         assert_eq!(is_open(made.err()), making);
     };
     lock.lock().unwrap();
@@ -302,7 +372,7 @@ fn a_folder_of_backups_is_held() {
     check(true, false);
     lock.unlock().unwrap();
     let past = Past::open(at.path(), None, &rig.settings).unwrap();
-    assert!(backup::make(&rig.settings.directory, at.path(), None, &nobody_watches).is_err());
+    assert!(make(&rig, at.path(), Options::default()).is_err());
     drop(past);
     check(true, true);
 }
@@ -379,7 +449,7 @@ fn two_stores_do_not_share_a_folder() {
     let at = tempfile::tempdir().unwrap();
     back_up(&one, at.path());
     std::thread::sleep(std::time::Duration::from_millis(1010));
-    let refused = backup::make(&other.settings.directory, at.path(), None, &nobody_watches);
+    let refused = make(&other, at.path(), Options::default());
     assert!(refused.is_err_and(|error| error.to_string().contains("another store")));
     assert_eq!(backup::list(at.path()).unwrap().len(), 1);
 }
@@ -389,7 +459,7 @@ fn a_restore_leaves_alone_what_is_there() {
     let rig = Rig::new();
     let at = tempfile::tempdir().unwrap();
     back_up(&rig, at.path());
-    let restore = |to: &std::path::Path| backup::restore(at.path(), None, to, &nobody_watches);
+    let restore = |to: &Path| restore(at.path(), to);
     let running = restore(&rig.settings.directory).unwrap_err().to_string();
     assert!(running.contains("in use"), "{running}");
     for part in ["mail.db", "mail.db-wal", "mail.db-shm", "mail.db-journal", "identity", "blobs"] {
