@@ -13,7 +13,7 @@ pub mod tls;
 pub use admission::{Admission, Block, Full, Most, Permit};
 pub use connection::{Connection, TlsInfo};
 pub use dns::HickoryResolver;
-pub use listener::{Accepted, Listener, Refused};
+pub use listener::{Accepted, Listener, Refused, listen};
 pub use tls::{Authenticated, Protocol, Tls, TlsClient};
 
 #[cfg(test)]

@@ -3,17 +3,18 @@
 use crate::admission::{Admission, Full};
 use crate::connection::Connection;
 use rustix::io::Errno;
-use rustix::net::sockopt;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Connections that the kernel keeps for us until we accept them.
-const BACKLOG: u32 = 1024;
+const BACKLOG: i32 = 1024;
 
 /// How long accepting rests when the system gives no more descriptors or memory.
 const REST: Duration = Duration::from_millis(100);
@@ -53,22 +54,19 @@ impl Refused {
 }
 
 impl Listener {
-    /// Listens on every address; port 0 takes a free one. An IPv6 address takes IPv6 only; `::` is left out on a
-    /// machine without IPv6.
-    pub fn bind(addresses: &[SocketAddr], admission: Arc<Admission>) -> io::Result<Self> {
-        let mut sockets = Vec::new();
-        for address in addresses {
-            match listen(*address) {
-                Ok(socket) => sockets.push(socket),
-                Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && lacks_ipv6(&error) => {
-                    tracing::info!(%address, "no IPv6 on this machine");
-                }
-                Err(error) => {
-                    return Err(io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")));
-                }
-            }
-        }
+    /// Lets peers in by sockets that listen already. To be called within the runtime.
+    pub fn new(
+        sockets: impl IntoIterator<Item = std::net::TcpListener>,
+        admission: Arc<Admission>,
+    ) -> io::Result<Self> {
+        let sockets = sockets.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
         Ok(Listener { sockets, admission })
+    }
+
+    /// Listens on every address ([`listen`]) and lets peers in.
+    pub fn bind(addresses: &[SocketAddr], admission: Arc<Admission>) -> io::Result<Self> {
+        let sockets = addresses.iter().filter_map(|address| listen(*address).transpose());
+        Self::new(sockets.collect::<io::Result<Vec<_>>>()?, admission)
     }
 
     /// Where it listens.
@@ -117,22 +115,40 @@ fn is_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | ConnectionRefused | Interrupted | TimedOut)
 }
 
-fn lacks_ipv6(error: &io::Error) -> bool {
-    let number = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(number, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+/// A socket that listens on an address; port 0 takes a free one. An IPv6 address takes IPv6 only. `None` for `::` on a
+/// machine without IPv6.
+pub fn listen(address: SocketAddr) -> io::Result<Option<std::net::TcpListener>> {
+    match open(address) {
+        Ok(socket) => Ok(Some(socket.into())),
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && lacks_ipv6(error) => {
+            tracing::info!(%address, "no IPv6 on this machine");
+            Ok(None)
+        }
+        Err(error) => {
+            let error = io::Error::from(error);
+            Err(io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+        }
+    }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => {
-            let socket = TcpSocket::new_v6()?;
-            sockopt::set_ipv6_v6only(&socket, true)?;
-            socket
-        }
-    };
+fn lacks_ipv6(error: Errno) -> bool {
+    matches!(error, Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)
+}
+
+fn open(address: SocketAddr) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = rustix::net::socket_with(
+        family,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
     // A restart must not wait for the old connections' TIME_WAIT.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
 }

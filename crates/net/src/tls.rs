@@ -6,6 +6,7 @@ mod client;
 pub use certificate::{Source, TlsError, self_signed};
 pub use client::{Authenticated, TlsClient};
 
+use base::Timestamp;
 use certificate::{Certificate, Fingerprint};
 use parking_lot::RwLock;
 use rustls::crypto::CryptoProvider;
@@ -133,6 +134,12 @@ impl Tls {
             // The error is logged, and the old certificates serve on.
             let _ = self.reload();
         }
+    }
+
+    /// When the first of the certificates in use ends (RFC 5280 §4.1.2.5).
+    pub fn first_end(&self) -> Option<Timestamp> {
+        let loaded = self.state.read().loaded.clone();
+        loaded.certificates.0.iter().filter_map(Certificate::end).min()
     }
 
     /// Looks at the files every few seconds, for ever.

@@ -3,8 +3,8 @@
 use crate::access::commands as sharing;
 use crate::auth::Credentials;
 use crate::control::{
-    AccountRow, Admin, AliasRow, AppPasswordRow, Change, DeletedRow, DomainRow, Doubles, HoldRow, Matching,
-    Password, QuarantineRow, QueueRow, Request, Response, Which,
+    AccountRow, Admin, AlarmRow, AliasRow, AppPasswordRow, Change, DeletedRow, DomainRow, Doubles, HoldRow,
+    Matching, Password, QuarantineRow, QueueRow, Request, Response, Which,
 };
 use crate::server::Server;
 use base::address::Host;
@@ -146,6 +146,10 @@ impl Steward {
             Request::Trace { wanted, last } => {
                 crate::story::stories(server, &wanted, last).map(Response::Stories)
             }
+            Request::AlarmList => {
+                Ok(Response::Alarms(server.alarms.alarms().into_iter().map(alarm_row).collect()))
+            }
+            Request::TrySandbox => Ok(Response::Trials(crate::confine::trials::run())),
             Request::UndeleteList { address, matching } => self.list_deleted(&address, &matching),
             Request::UndeleteRestore { address, mail, matching } => self.restore(&address, mail, &matching),
             Request::List { what } => crate::lists::commands::answer(&*server.store, what),
@@ -442,6 +446,10 @@ impl Steward {
         let more = if wanted.len() < Recoverable::AT_ONCE { "" } else { "; run this again for the rest" };
         done(format!("{count} messages are back where they were{more}"))
     }
+}
+
+fn alarm_row(alarm: crate::alarms::Alarm) -> AlarmRow {
+    AlarmRow { alarm: alarm.kind.word().into(), since: alarm.since.to_string(), what: alarm.what }
 }
 
 fn done(text: String) -> Outcome {

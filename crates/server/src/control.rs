@@ -1,6 +1,7 @@
 //! How commands reach the running server: a Unix socket in the data directory, mode 0600, one JSON object a line,
 //! request and response in turn.
 
+use crate::confine::trials::Trial;
 use base::{BoxFuture, Secret};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -88,6 +89,10 @@ pub enum Request {
     QuarantineList,
     /// What happened to a message, or to the latest of an address.
     Trace { wanted: String, last: usize },
+    /// The alarms that stand.
+    AlarmList,
+    /// Tries to leave the confinement.
+    TrySandbox,
     /// An account's deleted mail that can be had back.
     UndeleteList { address: String, matching: Matching },
     /// Puts it back where it was: these messages, or, where none is named, all that match.
@@ -200,6 +205,10 @@ pub enum Response {
     Holds(Vec<HoldRow>),
     /// The quarantine.
     Quarantine(Vec<QuarantineRow>),
+    /// The alarms that stand.
+    Alarms(Vec<AlarmRow>),
+    /// What trials brought.
+    Trials(Vec<Trial>),
     /// Deleted mail.
     Deleted(Vec<DeletedRow>),
     /// What happened to messages, the newest first.
@@ -355,6 +364,15 @@ pub struct QuarantineRow {
     pub to: String,
     pub reason: String,
     pub since: String,
+}
+
+/// An alarm that stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AlarmRow {
+    /// `disk`, `memory`, `queue`, `clock`, `certificate`, `writer` or `backup`.
+    pub alarm: String,
+    pub since: String,
+    pub what: String,
 }
 
 /// A deleted message.

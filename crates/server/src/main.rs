@@ -2,15 +2,19 @@
 
 mod access;
 mod admin;
+mod alarms;
 mod auth;
 mod cli;
 mod config;
+mod confine;
 mod control;
+mod doors;
 mod driver;
 mod filing;
 mod gatehouse;
 mod hub;
 mod inbound;
+mod keeper;
 mod lists;
 mod log;
 mod login;
@@ -22,6 +26,7 @@ mod reader;
 mod sendmail;
 mod serve;
 mod server;
+mod sockets;
 mod story;
 mod systemd;
 mod transfer;

@@ -1,32 +1,36 @@
 //! `mailward serve`: opens the store, puts the server together, listens, and stops in order.
 
 use crate::admin::Steward;
+use crate::alarms::Board;
 use crate::auth::{self, Authenticator, Cost, HashPool, Policy};
-use crate::config::{Bans, Certificates, Config, Door, ServiceKind, TlsMode};
+use crate::config::{Bans, Certificates, Config};
+use crate::confine::privileges::{self, Keep};
 use crate::control::{Admin, Control};
+use crate::doors::Doors;
 use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
 use crate::hub::Hub;
+use crate::keeper::Line;
 use crate::lists::Lists;
 use crate::metrics::{Metrics, endpoint::Endpoint};
 use crate::outbound::Outbound;
 use crate::server::{Server, WORKING_SESSIONS};
+use crate::sockets::Sockets;
 use crate::systemd::Systemd;
-use crate::{inbound, reader, sendmail};
+use crate::{alarms, confine, sendmail};
 use base::{Limits, Resolver};
-use net::{Accepted, Admission, Connection, HickoryResolver, Listener, Most, Protocol, Tls};
-use session::mail_session::MailSession;
+use net::{Admission, HickoryResolver, Most, Tls, TlsClient};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::Store;
 use store::sqlite::Sqlite;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 /// How long connections may take to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -38,16 +42,16 @@ const HASH_QUEUE: usize = 256;
 /// with its connection for a moment. All take turns with what there is, and each keeps some memory.
 const BLOCKING_THREADS: usize = 2 * WORKING_SESSIONS;
 
-/// Runs the server until it is told to stop.
-pub fn run(config: Config) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .enable_all()
-        .build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(serve(config)),
-        Err(error) => Err(format!("cannot start threads: {error}")),
-    };
+/// Runs the server until it is told to stop; `kept`: by a keeper, which hands over the sockets.
+pub fn run(config: Config, kept: bool) -> ExitCode {
+    let outcome = Start::prepare(&config, kept).and_then(|start| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(start.processors)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .enable_all()
+            .build();
+        runtime.map_err(|error| format!("cannot start threads: {error}"))?.block_on(serve(config, start))
+    });
     if let Err(why) = &outcome {
         error!(why, "cannot serve");
     }
@@ -62,25 +66,53 @@ pub fn run(config: Config) -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> Result<(), String> {
-    raise_descriptor_limit();
+/// What must be had before the process is confined.
+struct Start {
+    sockets: Sockets,
+    keeper: Option<Line>,
+    authorities: Arc<TlsClient>,
+    processors: usize,
+}
+
+impl Start {
+    /// Gets it, and then confines the process: nothing from outside was read before, and no thread was started.
+    fn prepare(config: &Config, kept: bool) -> Result<Self, String> {
+        raise_descriptor_limit();
+        let keeper = kept.then(Line::of_standard_input).transpose().map_err(|e| format!("no keeper: {e}"))?;
+        let sockets = match &keeper {
+            Some(keeper) => {
+                let handed = keeper.receive().map_err(|e| format!("no sockets from the keeper: {e}"))?;
+                handed.ok_or("the keeper is gone")?
+            }
+            None => match Sockets::open(&config.doors, Sockets::default()) {
+                (sockets, failed) if failed.is_empty() => sockets,
+                (_, failed) => return Err(failed.join("\n")),
+            },
+        };
+        let authorities = TlsClient::new().map_err(|error| error.to_string())?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let user = privileges::give_up(config, Keep::Nothing)?;
+        let confined = confine::confine(config)?;
+        // A log in a file has a thread, and a file that must be the user's.
+        crate::log::start(config)?;
+        user.tell();
+        confined.tell();
+        Ok(Start { sockets, keeper, authorities, processors })
+    }
+}
+
+async fn serve(config: Config, start: Start) -> Result<(), String> {
     let store = open_store(&config)?;
     let (stop, stopping) = watch::channel(false);
-    let server = Arc::new(assemble(&config, store.clone(), stopping)?);
+    let server = Arc::new(assemble(&config, store.clone(), start.authorities, stopping)?);
     let steward = Arc::new(Steward::new(server.clone(), (config.store.quota, config.store.quota_messages)));
     if let Some(trial) = &config.trial {
         trial.seed(&*steward).await?;
     }
     let admission = Admission::new(most_connections(&config.limits));
+    let mut doors = Doors::new(server.clone(), admission.clone());
+    doors.open(&config, start.sockets)?;
     let mut tasks = JoinSet::new();
-    for door in &config.doors {
-        let listener = Listener::bind(&door.addresses, admission.clone()).map_err(|e| e.to_string())?;
-        for address in listener.addresses() {
-            info!(service = ?door.service, tls = ?door.tls, %address, "listening");
-        }
-        let entrance = Arc::new(Entrance::new(door, &config, server.clone()));
-        tasks.spawn(entrance.admit(listener));
-    }
     let socket = config.control_socket.display();
     let control =
         Control::bind(&config.control_socket).map_err(|e| format!("cannot listen on {socket}: {e}"))?;
@@ -95,6 +127,7 @@ async fn serve(config: Config) -> Result<(), String> {
     if let Some(tls) = &server.tls {
         tasks.spawn(tls.clone().watch());
     }
+    tasks.spawn(alarms::watch(server.clone(), config.alarms.clone()));
     let mut sending = tokio::spawn(server.outbound.clone().run());
     if let Some(place) = &config.metrics {
         let endpoint = Endpoint::bind(place)
@@ -110,9 +143,11 @@ async fn serve(config: Config) -> Result<(), String> {
     if let Some(trial) = &config.trial {
         print!("{}", trial.welcome());
     }
-    wait_for_stop(&config, &server, &admission, &systemd).await?;
+    let mut keeper = Keeper::of(start.keeper);
+    wait_for_stop(&config, &server, &admission, &systemd, &mut doors, &mut keeper).await?;
     info!("stopping");
     systemd.stopping();
+    drop(doors);
     tasks.shutdown().await;
     stop.send_replace(true);
     if tokio::time::timeout(FAREWELL, admission.wait_empty()).await.is_err() {
@@ -141,6 +176,46 @@ async fn watchdog(systemd: Arc<Systemd>, store: Arc<dyn Store>, admission: Arc<A
     }
 }
 
+/// What comes from the keeper, if there is one.
+struct Keeper(Option<mpsc::Receiver<Sockets>>);
+
+impl Keeper {
+    /// Tells it that the server serves, and listens to it.
+    fn of(line: Option<Line>) -> Self {
+        Keeper(line.map(|line| {
+            let (send, receive) = mpsc::channel(1);
+            // A thread of its own, as it waits nearly always.
+            let listening = std::thread::Builder::new().name("keeper".into()).spawn(move || {
+                if let Err(error) = line.say_ready() {
+                    warn!(%error, "the keeper does not hear");
+                }
+                loop {
+                    let sockets = match line.receive() {
+                        Ok(Some(sockets)) => sockets,
+                        Ok(None) => return,
+                        Err(error) => return warn!(%error, "the keeper can't be understood"),
+                    };
+                    if send.blocking_send(sockets).is_err() {
+                        return;
+                    }
+                }
+            });
+            if let Err(error) = listening {
+                warn!(%error, "the keeper can't be heard");
+            }
+            receive
+        }))
+    }
+
+    /// Fresh sockets; `None` when the keeper is gone.
+    async fn sockets(&mut self) -> Option<Sockets> {
+        match &mut self.0 {
+            Some(handed) => handed.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// The server without doors: what commands find where none runs. Dropped, the store is closed.
 pub struct Quiet {
     runtime: tokio::runtime::Runtime,
@@ -152,6 +227,10 @@ pub struct Quiet {
 impl Quiet {
     /// Opens the store of a server that was there before.
     pub fn open(config: &Config) -> Result<Self, String> {
+        privileges::as_owner_of(&config.data, || Self::open_here(config))?
+    }
+
+    fn open_here(config: &Config) -> Result<Self, String> {
         if !store::sqlite::exists(&config.data) {
             return Err(format!("there is no store in {} yet: start the server once", config.data.display()));
         }
@@ -163,7 +242,8 @@ impl Quiet {
         let quota = (config.store.quota, config.store.quota_messages);
         // No door, no certificate: a command must not fail for one that is missing.
         let config = Config { certificates: Certificates::None, ..config.clone() };
-        let server = Arc::new(assemble(&config, store.clone(), stopping)?);
+        let authorities = TlsClient::new().map_err(|error| error.to_string())?;
+        let server = Arc::new(assemble(&config, store.clone(), authorities, stopping)?);
         drop(_within);
         Ok(Quiet { runtime, steward: Arc::new(Steward::new(server, quota)), store, _stop: stop })
     }
@@ -243,7 +323,12 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
     Ok(store)
 }
 
-fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>) -> Result<Server, String> {
+fn assemble(
+    config: &Config,
+    store: Arc<dyn Store>,
+    authorities: Arc<TlsClient>,
+    stop: watch::Receiver<bool>,
+) -> Result<Server, String> {
     let screen = screen::Settings { limits: config.limits.clone(), record_only: config.record_only };
     let hub = Arc::new(Hub::default());
     let listener = hub.clone();
@@ -251,8 +336,15 @@ fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>)
     let gatehouse = Arc::new(Gatehouse::new(&screen));
     let dns = Arc::new(HickoryResolver::new(&config.dns_servers)?);
     let metrics = Arc::new(Metrics::default());
-    let outbound =
-        Outbound::new(config, store.clone(), gatehouse.clone(), dns, stop.clone(), metrics.clone())?;
+    let outbound = Outbound::new(
+        config,
+        store.clone(),
+        gatehouse.clone(),
+        dns,
+        authorities,
+        stop.clone(),
+        metrics.clone(),
+    )?;
     Ok(Server {
         host: config.hostname.clone(),
         gatehouse: gatehouse.clone(),
@@ -264,6 +356,7 @@ fn assemble(config: &Config, store: Arc<dyn Store>, stop: watch::Receiver<bool>)
         tls: load_tls(config)?,
         store,
         hub,
+        alarms: Board::default(),
         places: Semaphore::new(WORKING_SESSIONS),
         stop,
         scram: config.auth.scram,
@@ -319,12 +412,15 @@ fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, String> {
     Tls::load(sources).map(Some).map_err(|e| e.to_string())
 }
 
-/// Waits for SIGTERM or SIGINT; SIGHUP has configuration and certificates read again.
+/// Waits for SIGTERM, SIGINT or the keeper's end; SIGHUP has configuration and certificates read again, and so have fresh
+/// sockets of the keeper's, which are for the doors of the new configuration.
 async fn wait_for_stop(
     config: &Config,
     server: &Server,
     admission: &Admission,
     systemd: &Systemd,
+    doors: &mut Doors,
+    keeper: &mut Keeper,
 ) -> Result<(), String> {
     let open = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
     let (mut terminate, mut interrupt) = (open(SignalKind::terminate())?, open(SignalKind::interrupt())?);
@@ -336,7 +432,24 @@ async fn wait_for_stop(
             _ = hangup.recv() => {
                 info!("reloading");
                 systemd.reloading();
-                reload(config, server, admission);
+                if reload(config, server, admission).is_some_and(|new| new.doors != config.doors) {
+                    warn!("services or ports have changed: without a keeper that counts at the next start");
+                }
+                crate::log::reopen();
+                systemd.ready("ready");
+            }
+            handed = keeper.sockets() => {
+                let Some(sockets) = handed else {
+                    warn!("the keeper is gone");
+                    return Ok(());
+                };
+                info!("reloading");
+                systemd.reloading();
+                if let Some(new) = reload(config, server, admission)
+                    && let Err(why) = doors.open(&new, sockets)
+                {
+                    error!(why, "doors stay shut");
+                }
                 crate::log::reopen();
                 systemd.ready("ready");
             }
@@ -353,184 +466,25 @@ fn most_connections(limits: &Limits) -> Most {
 }
 
 /// Takes over what can change while the server runs: certificates and the limits on connections. Where the files
-/// are wrong, all stays as it was.
-fn reload(config: &Config, server: &Server, admission: &Admission) {
-    let sources = match crate::config::load(&config.files) {
-        Ok(new) => {
-            admission.set_limits(most_connections(&new.limits));
-            match new.certificates {
-                Certificates::Files(sources) => Some(sources),
-                _ => None,
-            }
-        }
+/// are wrong, all stays as it was, and there is no new configuration.
+fn reload(config: &Config, server: &Server, admission: &Admission) -> Option<Config> {
+    let new = match crate::config::load(&config.files) {
+        Ok(new) => Some(new),
         Err(_) if config.trial.is_some() => None,
         Err(error) => {
             error!(%error, "the configuration is wrong; the old one stays in use");
-            return;
+            return None;
         }
     };
+    if let Some(new) = &new {
+        admission.set_limits(most_connections(&new.limits));
+    }
     if let Some(tls) = &server.tls {
         // An error is logged where it happens, and the old certificates serve on.
-        let _ = sources.map_or_else(|| tls.reload(), |sources| tls.replace(sources));
-    }
-}
-
-/// A door's way in: what a connection that comes through it is served with.
-struct Entrance {
-    server: Arc<Server>,
-    service: &'static str,
-    implicit_tls: bool,
-    handshake_wait: Duration,
-    /// For strangers, and for clients on this machine that may log in without TLS.
-    far: Desk,
-    near: Desk,
-}
-
-/// The protocol at a door.
-#[derive(Clone)]
-enum Desk {
-    Smtp(Arc<session::smtp::Config>),
-    Imap(Arc<session::imap::Config>),
-    Pop3(Arc<session::pop3::Config>),
-    ManageSieve(Arc<session::managesieve::Config>),
-}
-
-impl Entrance {
-    fn new(door: &Door, config: &Config, server: Arc<Server>) -> Self {
-        let clear = config.auth.plaintext_on_loopback && door.tls == TlsMode::Off;
-        Entrance {
-            service: door.service.word(),
-            implicit_tls: door.tls == TlsMode::Implicit,
-            handshake_wait: config.handshake_wait,
-            far: Desk::new(door, config, &server, false),
-            near: Desk::new(door, config, &server, clear),
-            server,
-        }
-    }
-
-    /// Lets peers in, for ever.
-    async fn admit(self: Arc<Self>, listener: Listener) {
-        loop {
-            match listener.accept().await {
-                Accepted::Connection(connection) => {
-                    tokio::spawn(self.clone().welcome(connection));
-                }
-                Accepted::Refused(refused) => {
-                    info!(peer = %refused.peer, why = ?refused.why, "connection refused");
-                    self.server.metrics.turned_away();
-                    let farewell = if self.implicit_tls { "" } else { self.far.farewell() };
-                    refused.say(farewell.as_bytes());
-                }
-            }
-        }
-    }
-
-    async fn welcome(self: Arc<Self>, mut connection: Connection) {
-        if self.implicit_tls {
-            let Some(tls) = &self.server.tls else { return };
-            if let Err(error) = connection.start_tls(tls, self.far.protocol(), self.handshake_wait).await {
-                debug!(peer = %connection.peer(), %error, "TLS handshake failed");
-                return;
-            }
-            self.server.secured(&connection);
-        }
-        self.server.metrics.connected(self.service);
-        let near = connection.peer().ip().is_loopback();
-        let desk = if near { &self.near } else { &self.far };
-        let server = self.server.clone();
-        let (binding, now) = (connection.tls_info().map(|info| info.binding), Instant::now());
-        let session: Box<dyn MailSession> = match desk {
-            Desk::Smtp(config) => return inbound::serve(connection, server, config.clone()).await,
-            Desk::Imap(config) => Box::new(session::imap::Session::new(config.clone(), binding, now)),
-            Desk::Pop3(config) => Box::new(session::pop3::Session::new(config.clone(), binding, now)),
-            Desk::ManageSieve(config) => {
-                Box::new(session::managesieve::Session::new(config.clone(), binding, now))
-            }
+        let _ = match new.as_ref().map(|new| &new.certificates) {
+            Some(Certificates::Files(sources)) => tls.replace(sources.clone()),
+            _ => tls.reload(),
         };
-        reader::serve(connection, server, desk.protocol(), session).await;
     }
-}
-
-impl Desk {
-    fn new(door: &Door, config: &Config, server: &Server, clear_passwords: bool) -> Self {
-        use session::smtp::Service;
-        let limits = config.limits.clone();
-        let starttls = door.tls == TlsMode::Starttls && server.tls.is_some();
-        let host = config.hostname.to_string();
-        let scram = config.auth.scram;
-        let nonce = crate::random::octets::<18>;
-        let service = match (door.service, door.tls) {
-            (ServiceKind::Imap, _) => {
-                let version = None;
-                return Desk::Imap(Arc::new(session::imap::Config {
-                    host,
-                    version,
-                    limits,
-                    starttls,
-                    clear_passwords,
-                    scram,
-                    nonce,
-                }));
-            }
-            (ServiceKind::Pop3, _) => {
-                let stls = starttls;
-                return Desk::Pop3(Arc::new(session::pop3::Config {
-                    host,
-                    limits,
-                    stls,
-                    clear_passwords,
-                    scram,
-                    nonce,
-                }));
-            }
-            (ServiceKind::ManageSieve, _) => {
-                return Desk::ManageSieve(Arc::new(session::managesieve::Config {
-                    host,
-                    limits,
-                    starttls,
-                    clear_passwords,
-                    scram,
-                    nonce,
-                    language: crate::filing::language(),
-                }));
-            }
-            (ServiceKind::Smtp, _) => Service::Mx,
-            (ServiceKind::Submission, TlsMode::Implicit) => Service::Submissions,
-            (ServiceKind::Submission, _) => Service::Submission,
-        };
-        Desk::Smtp(Arc::new(session::smtp::Config {
-            service,
-            host: config.hostname.clone(),
-            limits,
-            starttls,
-            plaintext_auth: clear_passwords,
-            scram,
-            smtputf8: true,
-            offers: session::smtp::Offers {
-                dsn: true,
-                deliver_by: true,
-                require_tls: true,
-                ..session::smtp::Offers::default()
-            },
-        }))
-    }
-
-    fn protocol(&self) -> Protocol {
-        match self {
-            Desk::Smtp(_) => Protocol::Smtp,
-            Desk::Imap(_) => Protocol::Imap,
-            Desk::Pop3(_) => Protocol::Pop3,
-            Desk::ManageSieve(_) => Protocol::ManageSieve,
-        }
-    }
-
-    /// What a peer is told that is one too many.
-    fn farewell(&self) -> &'static str {
-        match self {
-            Desk::Smtp(_) => "421 4.7.0 Too many connections, try again later\r\n",
-            Desk::Imap(_) => "* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
-            Desk::Pop3(_) => "-ERR [SYS/TEMP] Too many connections, try again later\r\n",
-            Desk::ManageSieve(_) => "BYE (TRYLATER) \"Too many connections\"\r\n",
-        }
-    }
+    new
 }

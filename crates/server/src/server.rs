@@ -1,6 +1,7 @@
 //! What all connections share.
 
 use crate::access::Access;
+use crate::alarms::Board;
 use crate::auth::Authenticator;
 use crate::filing::Filing;
 use crate::gatehouse::Gatehouse;
@@ -48,6 +49,8 @@ pub struct Server {
     pub tls: Option<Arc<Tls>>,
     /// Who waits for changes.
     pub hub: Arc<Hub>,
+    /// What the administrator must hear of.
+    pub alarms: Board,
     /// Places for sessions that work on stored mail ([`WORKING_SESSIONS`]).
     pub places: Semaphore,
     /// True when the server stops.

@@ -115,7 +115,7 @@ pub fn make(
     folder(to)?;
     let shelf = Shelf::to_change(to)?;
     let _hold = hold(store)?;
-    let name = Timestamp::now().to_string().replace(':', "-");
+    let name = name_of(Timestamp::now());
     let backup = begin(&shelf, &name)?;
     // What is to be sealed never lies there in clear.
     let passing = seal.as_ref().map(|_| Passing::new(store)).transpose()?;
@@ -187,6 +187,16 @@ fn copy_blobs(
         wanted.iter().all(|name| there.contains_key(name) || known.contains_key(name))
     })?;
     copying::copy_blobs((&source, there), &shelf.blobs(), wanted, &known, watch)
+}
+
+/// The name of a backup that was begun at a time; names order as times do.
+pub fn name_of(time: Timestamp) -> String {
+    time.to_string().replace(':', "-")
+}
+
+/// The name of the newest backup in a folder.
+pub fn newest_in(at: &Path) -> Result<Option<String>, StoreError> {
+    Ok(Shelf::glance(at).names()?.pop())
 }
 
 /// The backups in a folder, the oldest first.

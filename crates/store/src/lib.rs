@@ -22,6 +22,7 @@ pub use queue::{Queue, Queued};
 pub use scripts::Scripts;
 pub use sharing::Sharing;
 pub use sqlite::Sqlite;
+pub use vault::make_key;
 
 use base::mailbox::{
     Appended, Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row,
@@ -230,6 +231,9 @@ pub trait Store: Send + Sync {
 
     /// Octets of room on the disk.
     fn free_octets(&self) -> u64;
+
+    /// Has `done` called when the writing thread gets to it, after all that waits already: a sign of life.
+    fn reach_writer(&self, done: Done<()>);
 
     /// Waits until what was delivered so far is in the text index: for tests and benchmarks.
     fn wait_indexed(&self);

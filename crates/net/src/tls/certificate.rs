@@ -1,6 +1,7 @@
 //! One certificate with its key: read from files, or made.
 
 use aws_lc_rs::digest;
+use base::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -104,6 +105,43 @@ impl Certificate {
         let parsed = self.key.end_entity_cert().and_then(ParsedCertificate::try_from);
         parsed.is_ok_and(|certificate| verify_server_name(&certificate, &name).is_ok())
     }
+
+    /// When it ends.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        not_after(self.key.end_entity_cert().ok()?)
+    }
+}
+
+/// A certificate's `notAfter` (RFC 5280 §4.1).
+fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+    let (sequence, _) = der(certificate, 0x30)?;
+    let (mut rest, _) = der(sequence, 0x30)?;
+    // The version is left out of a certificate of version 1.
+    rest = der(rest, 0xa0).map_or(rest, |(_, rest)| rest);
+    // serialNumber, signature, issuer
+    for tag in [0x02, 0x30, 0x30] {
+        rest = der(rest, tag)?.1;
+    }
+    let (validity, _) = der(rest, 0x30)?;
+    let (_, rest) = der(validity, UTC_TIME).or_else(|| der(validity, GENERALIZED_TIME))?;
+    match der(rest, UTC_TIME) {
+        // RFC 5280 §4.1.2.5.1: two digits from 50 on are of the last century.
+        Some((text, _)) => time(if text.first()? >= &b'5' { "19" } else { "20" }, text),
+        None => time("", der(rest, GENERALIZED_TIME)?.0),
+    }
+}
+
+/// The tags of the two forms of a time.
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+
+/// `YYMMDDHHMMSSZ` behind a century, or with four digits of the year.
+fn time(century: &str, text: &[u8]) -> Option<Timestamp> {
+    let text = format!("{century}{}", std::str::from_utf8(text).ok()?);
+    let digits = text.strip_suffix('Z').filter(|d| d.len() == 14 && d.bytes().all(|b| b.is_ascii_digit()))?;
+    let year = digits.get(..4)?.parse().ok()?;
+    let two = |at: usize| digits.get(at..at + 2)?.parse::<u8>().ok();
+    Some(Timestamp::from_civil(year, two(4)?, two(6)?, two(8)?, two(10)?, two(12)?))
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, TlsError> {

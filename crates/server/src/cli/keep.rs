@@ -3,6 +3,7 @@
 use super::run::{asked, confirm, fail, list, print, written};
 use super::{Backup, Export, Format, Import, MboxQuoting, Restore};
 use crate::config::Config;
+use crate::confine::privileges;
 use crate::control::Doubles;
 use crate::transfer::link::Office;
 use crate::transfer::past::PastSource;
@@ -170,6 +171,7 @@ pub fn restore(files: &[PathBuf], command: &Restore) -> Told {
     });
     watch.end();
     let restored = restored.map_err(|e| e.to_string())?;
+    privileges::give_to_owner(&config.data)?;
     println!("{} is back in {}: start the server", restored.name, config.data.display());
     if restored.held > 0 {
         println!(
@@ -240,7 +242,8 @@ pub fn rollback(files: &[PathBuf], to: Option<i64>, yes: bool) -> Told {
     if !yes {
         confirm("Type yes to go on: ", "yes")?;
     }
-    let kept = rollback::rollback(&config.data, chosen).map_err(|e| e.to_string())?;
+    let kept = privileges::as_owner_of(&config.data, || rollback::rollback(&config.data, chosen))?;
+    let kept = kept.map_err(|e| e.to_string())?;
     println!("Done. The database as it was till now is {}.", kept.display());
     Ok(true)
 }

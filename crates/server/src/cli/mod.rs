@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod keep;
 mod list;
 mod run;
@@ -39,7 +40,8 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run the server; without a configuration, in trial mode
-    Serve,
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
     /// Accounts: who has mail here
     #[command(subcommand, after_help = ACCOUNT_EXAMPLES)]
     Account(Account),
@@ -67,6 +69,12 @@ pub enum Command {
     /// Sieve scripts that file users' mail
     #[command(subcommand, after_help = sieve::EXAMPLES)]
     Sieve(sieve::Sieve),
+    /// List what is wrong now: disk, memory, queue, clock, certificate, backup
+    #[command(after_help = ALARM_EXAMPLES)]
+    Alarms(Listing),
+    /// Try what the mail-security checklist says; exit 0 only if all holds
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(Audit),
     /// Deleted mail that can be had back
     #[command(subcommand, after_help = UNDELETE_EXAMPLES)]
     Undelete(Undelete),
@@ -109,6 +117,29 @@ pub enum Command {
     /// Print the manual page: mailward man | man -l -
     Man,
 }
+
+const SERVE_EXAMPLES: &str = "A small process, the keeper, starts first, opens the ports, and starts the server again when it crashes. Signals:
+SIGTERM and SIGINT stop, SIGHUP has configuration and certificates read again.
+
+Examples:
+  mailward serve                                        trial mode
+  mailward serve --config /etc/mailward/mailward.toml
+  mailward serve --alone --config mailward.toml         no keeper: for systemd, containers, debuggers";
+
+const ALARM_EXAMPLES: &str =
+    "Each alarm is raised once, in the log and by mail to the postmaster, and told again when it is over. The
+thresholds are in the configuration's [alarms].
+
+Examples:
+  mailward alarms
+  mailward alarms --json | grep .        exit 0 if there is one";
+
+const AUDIT_EXAMPLES: &str = "Items:
+  sandbox    the running server tries to leave its confinement, and shows what it was told
+
+Examples:
+  mailward audit
+  mailward audit sandbox --json";
 
 const ACCOUNT_EXAMPLES: &str = "Examples:
   mailward account add anna@example.org            asks for the password
@@ -201,6 +232,34 @@ const CONFIG_EXAMPLES: &str = "Examples:
   mailward config check --config new.toml
   mailward config show                       every key, its value, and where it comes from
   mailward config show --explain             what each key means, too";
+
+/// Running the server.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct Serve {
+    /// Without a keeper: one process, which whoever starts it starts again. A changed port counts at the next start
+    #[arg(long)]
+    pub alone: bool,
+    /// Started by a keeper, whose sockets come over standard input
+    #[arg(long, hide = true, conflicts_with = "alone")]
+    pub kept: bool,
+}
+
+/// Trying the checklist.
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// What to try; unless given, all
+    #[arg(value_enum)]
+    pub items: Vec<AuditItem>,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+/// An item of the checklist that can be tried.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuditItem {
+    /// The server's confinement
+    Sandbox,
+}
 
 /// `--json`, for commands that list.
 #[derive(Args, Debug, Clone, Copy)]

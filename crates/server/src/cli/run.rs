@@ -20,7 +20,8 @@ const MOST_PASSWORD: u64 = 16 * 1024;
 pub fn run(cli: Cli) -> ExitCode {
     let files = files(cli.config);
     let outcome = match cli.command {
-        Command::Serve => return serve_with(&files),
+        Command::Serve(how) => return serve_with(&files, how),
+        Command::Audit(command) => return keep::code(super::audit::run(&files, &command)),
         Command::Config(command) => configuration(&files, &command),
         Command::Completion { shell } => {
             let mut out = Vec::new();
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Alias(command) => alias(command).and_then(|(request, json)| ask(&files, &request, json)),
         Command::Queue(Queue::List(listing)) => list_queue(&files, listing.json),
         Command::Queue(command) => queue(command).and_then(|(request, json)| ask(&files, &request, json)),
+        Command::Alarms(listing) => ask(&files, &Request::AlarmList, listing.json),
         Command::Quarantine(Quarantine::List(listing)) => ask(&files, &Request::QuarantineList, listing.json),
         Command::Trace(command) => trace(&files, command),
         Command::Sieve(command) => super::sieve::obey(&files, command),
@@ -70,15 +72,17 @@ pub(super) fn written(files: &[PathBuf]) -> Result<Written, ConfigError> {
     if files.is_empty() { trial::written() } else { Written::read(files) }
 }
 
-fn serve_with(files: &[PathBuf]) -> ExitCode {
+fn serve_with(files: &[PathBuf], how: Serve) -> ExitCode {
     let config = if files.is_empty() { trial::prepare() } else { config::load(files) };
     let config = match config {
         Ok(config) => config,
         Err(error) => return fail(&error.to_string()),
     };
-    match crate::log::start(&config) {
-        Ok(()) => serve::run(config),
-        Err(why) => fail(&why),
+    // What trial mode has is in the working directory and on high ports: nothing to keep for it.
+    let kept = how.kept || how.alone || config.trial.is_some();
+    match kept {
+        true => serve::run(config, how.kept),
+        false => crate::keeper::run(&config).unwrap_or_else(|why| fail(&why)),
     }
 }
 
@@ -213,7 +217,7 @@ pub(super) fn ask(files: &[PathBuf], request: &Request, json: bool) -> Result<()
     answer(files, request).and_then(|response| print(render(&response, json).as_bytes()))
 }
 
-fn answer(files: &[PathBuf], request: &Request) -> Result<Response, String> {
+pub(super) fn answer(files: &[PathBuf], request: &Request) -> Result<Response, String> {
     let socket = written(files).map_err(|e| e.to_string())?.control_socket();
     match control::ask(&socket, request).map_err(|e| e.to_string())? {
         Response::Failed(why) => Err(why),
@@ -248,7 +252,7 @@ fn list_queue(files: &[PathBuf], json: bool) -> Result<(), String> {
     }
 }
 
-fn render(response: &Response, json: bool) -> String {
+pub(super) fn render(response: &Response, json: bool) -> String {
     match response {
         Response::Done(text) | Response::Failed(text) => format!("{text}\n"),
         Response::AppPassword(Password(secret)) => format!("{}\n", secret.expose_str().unwrap_or("")),
@@ -338,6 +342,13 @@ fn render(response: &Response, json: bool) -> String {
         }),
         Response::Stories(rows) if json => list(rows, true, &[], |_| Vec::new()),
         Response::Stories(rows) => rows.iter().map(story).collect::<Vec<_>>().join("\n"),
+        Response::Alarms(rows) if rows.is_empty() && !json => "no alarms\n".into(),
+        Response::Alarms(rows) => list(rows, json, &["ALARM", "SINCE", "WHAT"], |r| {
+            vec![r.alarm.clone(), r.since.clone(), r.what.clone()]
+        }),
+        Response::Trials(rows) => list(rows, json, &["THE SERVER", "HOLDS", "ANSWER"], |r| {
+            vec![r.what.clone(), if r.holds { "yes" } else { "NO" }.into(), r.said.clone()]
+        }),
         Response::Script(text) => text.clone(),
         Response::Scripts(rows) => list(rows, json, &["SCRIPT", "ACTIVE"], |r| {
             vec![r.name.clone(), if r.active { "yes" } else { "no" }.into()]

@@ -16,6 +16,11 @@ fn what_scripts_depend_on() {
     check("mailward serve", true);
     check("mailward serve --config a.toml", true);
     check("mailward --config a.toml serve", true);
+    check("mailward serve --alone", true);
+    check("mailward audit --json", true);
+    check("mailward audit sandbox --json", true);
+    check("mailward audit nothing", false);
+    check("mailward alarms --json", true);
     check("mailward account add a@example.test --password-stdin --config a.toml", true);
     check("mailward account list --json", true);
     check("mailward account app-password add a@example.test phone", true);

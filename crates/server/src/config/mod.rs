@@ -7,7 +7,7 @@ mod show;
 mod tests;
 
 pub use quantity::{Network, Size, Span};
-pub use raw::{LogFormat, OutboundTls, RawConfig, TlsMode};
+pub use raw::{LogFormat, OutboundTls, RawConfig, Sandbox, TlsMode};
 pub use show::{Style, show};
 
 use crate::log::{self, LogTo};
@@ -64,6 +64,10 @@ pub struct Config {
     pub metrics: Option<Place>,
     /// Where the log goes.
     pub log_to: LogTo,
+    /// When the administrator is told of trouble.
+    pub alarms: Alarms,
+    /// What the server may do on the machine.
+    pub sandbox: Sandbox,
     /// The log's filter.
     pub log_level: String,
     /// The log's form.
@@ -224,6 +228,35 @@ pub struct Sendmail {
     pub most: crate::sendmail::Most,
 }
 
+/// When there is an alarm.
+#[derive(Clone, Debug)]
+pub struct Alarms {
+    /// How often all is looked at.
+    pub interval: Duration,
+    /// The directory whose disk is looked at.
+    pub data: PathBuf,
+    /// Free octets below which there is one.
+    pub disk_free: u64,
+    /// The server's memory; none is half of the machine's.
+    pub memory_own: Option<u64>,
+    /// What the machine must have left; none is a twentieth of what it has.
+    pub memory_free: Option<u64>,
+    /// Messages that wait.
+    pub queue_length: u64,
+    /// How long one waits.
+    pub queue_age: Duration,
+    /// How far the clock is set.
+    pub clock_step: Duration,
+    /// How long before a certificate ends.
+    pub certificate: Duration,
+    /// How long nothing is written.
+    pub writer: Duration,
+    /// Where backups are, if that is to be looked at.
+    pub backup_folder: Option<PathBuf>,
+    /// How old the newest may be.
+    pub backup_age: Duration,
+}
+
 /// Why there is no configuration: every reason, ready to print.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError(pub Vec<String>);
@@ -344,6 +377,8 @@ impl Written {
             record_only: raw.screen.record_only,
             metrics: metrics.flatten(),
             log_to: log_to(&raw.log),
+            alarms: alarms(raw),
+            sandbox: raw.sandbox.clone(),
             log_level: raw.log.level.clone(),
             log_format: raw.log.format,
             limits: limits(&raw.limits),
@@ -431,6 +466,9 @@ fn make_absolute(table: &mut Table, directory: &Path) {
         && !matches!(log.get("to"), Some(Value::String(to)) if to == "stderr" || to == "journald")
     {
         fix(log.get_mut("to"));
+    }
+    if let Some(Value::Table(alarms)) = table.get_mut("alarms") {
+        fix(alarms.get_mut("backup_folder"));
     }
     if let Some(Value::Table(outbound)) = table.get_mut("outbound") {
         fix(outbound.get_mut("smart_host_password_file"));
@@ -759,6 +797,7 @@ fn bounds(raw: &RawConfig) -> Result<(), String> {
         ("auth.argon2_memory", raw.auth.argon2_memory.0, 8 << 10, "RFC 9106 §3.1"),
         ("auth.argon2_passes", u64::from(raw.auth.argon2_passes), 1, "RFC 9106 §3.1"),
         ("auth.hash_threads", raw.auth.hash_threads as u64, 1, "one"),
+        ("alarms.interval", raw.alarms.interval.0.as_secs(), 1, "a second"),
         ("tls.handshake_wait", raw.tls.handshake_wait.0.as_secs(), 1, "a second"),
     ];
     let short = at_least.iter().find(|(_, value, least, _)| value < least);
@@ -781,6 +820,24 @@ fn auth(raw: &raw::Auth) -> Auth {
         remember: raw.remember.0,
         failure_delay: raw.failure_delay.0,
         bans: raw.bans.then_some(bans),
+    }
+}
+
+fn alarms(raw: &RawConfig) -> Alarms {
+    let set = &raw.alarms;
+    Alarms {
+        interval: set.interval.0,
+        data: raw.server.data.clone(),
+        disk_free: set.disk_free.map_or(raw.store.least_free.0.saturating_mul(2), |size| size.0),
+        memory_own: set.memory_own.map(|size| size.0),
+        memory_free: set.memory_free.map(|size| size.0),
+        queue_length: set.queue_length,
+        queue_age: set.queue_age.0,
+        clock_step: set.clock_step.0,
+        certificate: set.certificate.0,
+        writer: set.writer.0,
+        backup_folder: set.backup_folder.clone(),
+        backup_age: set.backup_age.0,
     }
 }
 

@@ -273,6 +273,46 @@ section! {
 }
 
 section! {
+    /// When the administrator is told of trouble.
+    Alarms {
+        /// How often all is looked at.
+        interval: Span = span(60),
+        /// Free disk space below which there is an alarm. Unless set: twice store.least_free.
+        disk_free: Option<Size> = None,
+        /// Memory of the server above which there is one. Unless set: half of the machine's.
+        memory_own: Option<Size> = None,
+        /// Memory that the machine must have left. Unless set: a twentieth of it.
+        memory_free: Option<Size> = None,
+        /// Messages that wait to be sent.
+        queue_length: u64 = 10_000,
+        /// How long a message waits to be sent, held ones aside.
+        queue_age: Span = span(86_400),
+        /// How far the machine's clock is set, forward or back.
+        clock_step: Span = span(2),
+        /// How long before the first certificate ends.
+        certificate: Span = span(14 * 86_400),
+        /// How long the disk takes nothing.
+        writer: Span = span(60),
+        /// The folder of the backups that `mailward backup` makes, to be told when none is made any more.
+        backup_folder: Option<PathBuf> = None,
+        /// How old the newest may be.
+        backup_age: Span = span(2 * 86_400),
+    }
+}
+
+section! {
+    /// What the server may do on the machine.
+    Sandbox {
+        /// Confine the server to its own files, ports and system calls (Landlock, seccomp). docs/sandbox.md says to which.
+        enabled: bool = true,
+        /// Do not start where the kernel can't do all of it. Off, what is missing is said, and the rest is done.
+        required: bool = false,
+        /// The user that the server is, started as root: USER or USER:GROUP. Unless set: mailward, if there is one.
+        run_as: Option<String> = None,
+    }
+}
+
+section! {
     /// The log.
     Log {
         /// Where it goes: "stderr", "journald", or a file.
@@ -392,6 +432,10 @@ pub struct RawConfig {
     pub screen: Screen,
     /// Metrics.
     pub metrics: Metrics,
+    /// When the administrator is told of trouble.
+    pub alarms: Alarms,
+    /// What the server may do on the machine.
+    pub sandbox: Sandbox,
     /// The log.
     pub log: Log,
     /// Limits.
@@ -418,6 +462,8 @@ impl Default for RawConfig {
             dns: Dns::default(),
             screen: Screen::default(),
             metrics: Metrics::default(),
+            alarms: Alarms::default(),
+            sandbox: Sandbox::default(),
             log: Log::default(),
             limits: Limits::default(),
         }
@@ -445,6 +491,12 @@ pub const SECTIONS: &[(&str, &str, &[Key])] = &[
     ("dns", "The domain name system.", Dns::KEYS),
     ("screen", "Screening.", Screen::KEYS),
     ("metrics", "Metrics for Prometheus, at /metrics.", Metrics::KEYS),
+    (
+        "alarms",
+        "When the administrator is told of trouble: in the log, and by mail to the postmaster.",
+        Alarms::KEYS,
+    ),
+    ("sandbox", "What the server may do on the machine.", Sandbox::KEYS),
     ("log", "The log.", Log::KEYS),
     ("limits", "What peers may make the server keep, count or wait for.", Limits::KEYS),
 ];

@@ -99,6 +99,7 @@ impl Outbound {
         store: Arc<dyn Store>,
         gatehouse: Arc<Gatehouse>,
         dns: Arc<dyn Resolver>,
+        authorities: Arc<TlsClient>,
         stop: watch::Receiver<bool>,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, String> {
@@ -121,7 +122,7 @@ impl Outbound {
             config: Arc::new(session),
             with_login,
             plain,
-            tls: TlsClient::new().map_err(|error| error.to_string())?,
+            tls: authorities,
             source_v4: set.source_v4,
             source_v6: set.source_v6,
         };

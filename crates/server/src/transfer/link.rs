@@ -22,7 +22,7 @@ impl Office {
         match UnixStream::connect(&config.control_socket) {
             Ok(_) => Ok(Office::Open(config.control_socket.clone())),
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                owned_by_us(config)?;
+                may_work_as_owner(config)?;
                 Ok(Office::Closed(Box::new(Quiet::open(config)?)))
             }
             Err(e) => {
@@ -61,13 +61,14 @@ fn exchange(stream: &mut UnixStream, request: &Request) -> Result<Response, Stri
     control::exchange(stream, request).map_err(|e| NoAnswer::Broken(e.to_string()).to_string())
 }
 
-/// What we make here must stay readable to the server's own user.
-fn owned_by_us(config: &Config) -> Result<(), String> {
+/// What we make here must stay readable to the server's own user; root can be that user ([`Quiet::open`]).
+fn may_work_as_owner(config: &Config) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt;
     let about = std::fs::metadata(&config.data).map_err(|e| {
         format!("no server runs, and its data can't be looked at: {}: {e}", config.data.display())
     })?;
-    match about.uid() == rustix::process::geteuid().as_raw() {
+    let own = rustix::process::geteuid();
+    match own.is_root() || about.uid() == own.as_raw() {
         true => Ok(()),
         false => Err(format!(
             "no server runs, and its data in {} belongs to user {}: start the server, or run this as that user",

@@ -437,6 +437,11 @@ impl Store for Sqlite {
         self.parts.disk.free_octets()
     }
 
+    fn reach_writer(&self, done: Done<()>) {
+        let nothing = |_: &mut Work<'_>| Ok(());
+        self.parts.writer.submit(0, nothing, move |outcome| done(outcome.map_err(StoreError::from)));
+    }
+
     fn wait_indexed(&self) {
         self.indexer.wait();
     }

@@ -208,9 +208,10 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, StoreError> {
     Ok(text)
 }
 
-/// Makes the file under another name first, so that a crash leaves no half of one, and links it, so that of two
-/// starting at once only one wins.
-fn make_file(path: &Path) -> Result<(), StoreError> {
+/// Makes a store's key in a new file; one that is there stays.
+// Under another name first, so that a crash leaves no half of one, and linked, so that of two starting at once only one
+// wins.
+pub fn make_file(path: &Path) -> Result<(), StoreError> {
     let failed_here = |e| io_failed("making the key file", path, e);
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let passing = folder.join(format!(".mailward-{}", hex(&random::<8>()?)));

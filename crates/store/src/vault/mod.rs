@@ -24,6 +24,7 @@ pub(crate) use database::DatabaseSeal;
 use crate::{Settings, Spool, StoreError, StoredMessage};
 use base::{DomainId, Limits, MailId, Octets};
 use identity::Identity;
+pub use keys::make_file as make_key;
 use keys::{KeyRing, Purpose};
 use shelf::Shelf;
 use std::fmt;
