@@ -31,12 +31,24 @@ pub fn share(
     }
     let edit = edit(rights.unwrap_or_default())?;
     store.sharing().set_acl(id, grantee, negative, edit).map_err(|error| format!("{mailbox}: {error}"))?;
+    let identifier = written(store, grantee, negative)?;
     let now = shares_of(store, mailbox, id)?;
-    let now = now.iter().find(|row| row.identifier.eq_ignore_ascii_case(identifier));
-    Ok(Response::Done(match now {
+    Ok(Response::Done(match now.iter().find(|row| row.identifier == identifier) {
         Some(row) => format!("{identifier}: {} in {mailbox} of {}", row.rights, account.address),
-        None => format!("{identifier} is no longer named in {mailbox} of {}", account.address),
+        None => format!("{identifier} is not named in {mailbox} of {} any more", account.address),
     }))
+}
+
+/// An identifier as lists show it.
+fn written(store: &dyn Store, grantee: Grantee, negative: bool) -> Result<String, String> {
+    let name = match grantee {
+        Grantee::Anyone => "anyone".to_owned(),
+        Grantee::Account(id) => {
+            let account = store.directory().account(id).map_err(|error| error.to_string())?;
+            account.map(|account| account.address.to_string()).unwrap_or_default()
+        }
+    };
+    Ok(if negative { format!("-{name}") } else { name })
 }
 
 /// What an account shares, mailbox by mailbox.

@@ -444,3 +444,35 @@ fn an_address_to_send_from_is_given_and_taken() {
     store.directory().remove_account(alice.id).unwrap();
     assert!(!may("alice@example.test"));
 }
+
+/// What `mailward account share` answers.
+#[test]
+fn mailboxes_are_shared_by_command() {
+    use crate::control::Response;
+    let house = House::new();
+    let store = &*house.store;
+    let alice = store.directory().login("alice@example.test").unwrap().unwrap();
+    let share = |mailbox: &str, with: &str, rights: Option<&str>| match commands::share(
+        store, &alice, mailbox, with, rights,
+    ) {
+        Ok(Response::Done(text)) | Err(text) => text,
+        Ok(other) => panic!("{other:?}"),
+    };
+    for (mailbox, with, rights, answer) in [
+        ("Work", "bob", Some("read"), "bob@example.test: lrs in Work of alice@example.test"),
+        ("Work", "BOB@example.test", Some("+wd"), "bob@example.test: lrswte in Work of alice@example.test"),
+        ("Work", "-bob", Some("s"), "-bob@example.test: s in Work of alice@example.test"),
+        ("INBOX", "anyone", Some("l"), "anyone: l in INBOX of alice@example.test"),
+        ("INBOX", "anyone", None, "anyone is not named in INBOX of alice@example.test any more"),
+        ("Work", "alice", Some("read"), "alice owns Work and has every right there"),
+        ("None", "bob", Some("read"), "alice@example.test has no mailbox None"),
+    ] {
+        assert_eq!(share(mailbox, with, rights), answer);
+    }
+    assert!(share("Work", "nobody@example.test", Some("read")).contains("no such account"));
+    assert!(share("Work", "bob", Some("rq")).contains("rights are read, write, all"));
+    let Ok(Response::Shares(rows)) = commands::shares(store, &alice) else { panic!("no list") };
+    let rows: Vec<String> =
+        rows.iter().map(|r| format!("{} {} {}", r.mailbox, r.identifier, r.rights)).collect();
+    assert_eq!(rows, ["Work bob@example.test lrswte", "Work -bob@example.test s"]);
+}

@@ -343,6 +343,8 @@ pub enum Account {
         messages: Option<u64>,
     },
     /// Share one of its mailboxes with another account, which finds it as Shared/ADDRESS/MAILBOX
+    ///
+    /// Mailboxes that are made below it later are shared alike; those that are there already are not.
     Share {
         /// Whose mailbox
         address: String,

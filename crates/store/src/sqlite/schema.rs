@@ -654,6 +654,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_kept_before_sharing_is_its_owners_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let older = upgrade_to(place.path(), &STEPS[..8]).unwrap();
+        let mailbox =
+            "INSERT INTO mailbox (id, account, name, uid_validity, modseq) VALUES (7, 1, 'INBOX', 1, 1)";
+        older.execute(mailbox, []).unwrap();
+        drop(older);
+        let upgraded = open_writer(place.path()).unwrap();
+        let sql = "SELECT name, (SELECT count(*) FROM annotation) + (SELECT count(*) FROM acl)
+                   + (SELECT count(*) FROM send_as) FROM mailbox WHERE id = 7";
+        let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?));
+        assert_eq!(upgraded.query_row(sql, [], row), Ok(("INBOX".into(), 0)));
+    }
+
+    #[test]
     fn what_was_kept_before_url_keys_has_none() {
         let place = tempfile::tempdir().unwrap();
         let older = upgrade_to(place.path(), &STEPS[..7]).unwrap();
