@@ -84,10 +84,13 @@ impl Start {
                 let handed = keeper.receive().map_err(|e| format!("no sockets from the keeper: {e}"))?;
                 handed.ok_or("the keeper is gone")?
             }
-            None => match Sockets::open(&config.doors, Sockets::default()) {
-                (sockets, failed) if failed.is_empty() => sockets,
-                (_, failed) => return Err(failed.join("\n")),
-            },
+            None => {
+                let handed = Sockets::of_systemd().map_err(|e| format!("sockets of systemd's: {e}"))?;
+                match Sockets::open(&config.doors, handed) {
+                    (sockets, failed) if failed.is_empty() => sockets,
+                    (_, failed) => return Err(failed.join("\n")),
+                }
+            }
         };
         let authorities = TlsClient::new().map_err(|error| error.to_string())?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,7 +1,11 @@
 //! The sockets that services listen on: where they come from is decided here, once. The server opens them itself
-//! ([`Sockets::open`]) or gets them from its keeper ([`crate::keeper::Line::receive`]).
+//! ([`Sockets::open`]), has them from systemd ([`Sockets::of_systemd`]), or gets them from its keeper
+//! ([`crate::keeper::Line::receive`]).
 
 use crate::config::Door;
+use listenfd::ListenFd;
+use rustix::io::FdFlags;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 /// Listening sockets by the address that the configuration names.
@@ -9,6 +13,21 @@ use std::net::{SocketAddr, TcpListener};
 pub struct Sockets(Vec<(SocketAddr, TcpListener)>);
 
 impl Sockets {
+    /// Those that systemd opened for us (sd_listen_fds(3)), each by the address that it listens on.
+    pub fn of_systemd() -> io::Result<Self> {
+        let mut handed = ListenFd::from_env();
+        let mut sockets = Vec::new();
+        for number in 0..handed.len() {
+            if let Some(socket) = handed.take_tcp_listener(number)? {
+                socket.set_nonblocking(true)?;
+                // None but this process gets it, unless it is handed on.
+                rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+                sockets.push((socket.local_addr()?, socket));
+            }
+        }
+        Ok(Sockets(sockets))
+    }
+
     /// Listens on every address of these doors. What is at hand already is used again, what is wanted no more is closed.
     /// Tells what could not be opened, too.
     pub fn open(doors: &[Door], mut at_hand: Sockets) -> (Self, Vec<String>) {

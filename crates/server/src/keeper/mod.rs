@@ -52,7 +52,8 @@ pub fn run(config: &Config) -> Result<ExitCode, String> {
     if let Whose::Became(_) = user {
         user.tell();
     }
-    let (sockets, failed) = Sockets::open(&config.doors, Sockets::default());
+    let handed = Sockets::of_systemd().map_err(|error| format!("sockets of systemd's: {error}"))?;
+    let (sockets, failed) = Sockets::open(&config.doors, handed);
     if !failed.is_empty() {
         return Err(failed.join("\n"));
     }
