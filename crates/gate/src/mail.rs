@@ -23,6 +23,8 @@ pub enum Origin {
     Import,
     /// Written by ourselves: DSNs, reports.
     Internal,
+    /// Sent on or altered as a user's Sieve script says.
+    Sieve,
 }
 
 impl fmt::Display for Origin {
@@ -33,6 +35,7 @@ impl fmt::Display for Origin {
             Origin::Append => "append",
             Origin::Import => "import",
             Origin::Internal => "internal",
+            Origin::Sieve => "sieve",
         })
     }
 }
@@ -67,6 +70,13 @@ pub enum Destination {
         list: ListId,
         /// Which of its own addresses, if it is one of those.
         detail: Option<String>,
+    },
+    /// A report on mail that was sent on from here, for who wrote that mail.
+    Returned {
+        /// Who wrote it: on another server.
+        sender: Address,
+        /// The domain of ours from which it was sent on.
+        domain: DomainId,
     },
     /// The domain is ours and knows no such address.
     NoSuchUser,
@@ -259,20 +269,11 @@ impl Screened {
         })
     }
 
-    /// The same with the places that an account's own script chose in its mailbox: none where it wants no copy. What
-    /// is held stays held.
+    /// The same with the places that an account's own script chose in its mailbox: none where the copy goes elsewhere.
+    /// What is held stays held.
     #[must_use]
     pub fn filed(mut self, account: AccountId, places: &[(Folder, Flags)]) -> Screened {
         self.came.scripted.push(account);
-        if places.is_empty() {
-            let without = |delivery: &Delivery| match delivery {
-                Delivery::Mailbox { account: of, recipient, .. } if *of == account => {
-                    Some((account, recipient.clone()))
-                }
-                _ => None,
-            };
-            self.came.discarded.extend(self.deliveries.iter().filter_map(without));
-        }
         let file = |delivery: Delivery| match delivery {
             Delivery::Mailbox { account: of, domain, flags, internal_date, recipient, .. }
                 if of == account =>
@@ -289,6 +290,19 @@ impl Screened {
         };
         self.deliveries = self.deliveries.into_iter().flat_map(file).collect();
         self
+    }
+
+    /// The same without an account's copies, which its script wants nothing to become of.
+    #[must_use]
+    pub fn discarded(mut self, account: AccountId) -> Screened {
+        let without = |delivery: &Delivery| match delivery {
+            Delivery::Mailbox { account: of, recipient, .. } if *of == account => {
+                Some((account, recipient.clone()))
+            }
+            _ => None,
+        };
+        self.came.discarded.extend(self.deliveries.iter().filter_map(without));
+        self.filed(account, &[])
     }
 
     /// What the checks found, a line a stage, for log and trace.

@@ -195,6 +195,8 @@ fn a_script_chooses_for_its_account_only() {
         [(1, Folder::Named("Lists".into()), true), (1, Folder::Inbox, false), (2, Folder::Inbox, false)];
     assert_eq!(folders, expected.map(|(account, folder, seen)| (AccountId(account), folder, seen)));
     assert_eq!(both().filed(AccountId(1), &[]).deliveries(), [delivery(2)]);
+    let discarded = both().discarded(AccountId(1));
+    assert_eq!((discarded.deliveries(), discarded.came().discarded.len()), (&[delivery(2)][..], 1));
     // What is held, no script lets go.
     let held = both().held_for(AccountId(1), "full");
     assert_eq!(held.clone().filed(AccountId(1), &[]).deliveries(), held.deliveries());

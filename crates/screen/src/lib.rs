@@ -53,6 +53,7 @@ impl Checks {
             sender: vec![Box::new(sending::OwnReversePath)],
             recipient: vec![
                 Box::new(recipients::Relay),
+                Box::new(recipients::Returned),
                 Box::new(recipients::Known),
                 Box::new(recipients::Ready),
             ],

@@ -1,6 +1,6 @@
 //! Who may be written to: no relaying, known addresses only.
 
-use base::{BoxFuture, Reply};
+use base::{BoxFuture, Reply, ReversePath};
 use gate::{Check, Destination, Finding, Item, Recipient, RecipientEvidence, Unsure, Verdict};
 use std::future::ready;
 
@@ -53,6 +53,32 @@ impl Check<Recipient> for Known {
                 Item::Hygiene,
                 format!("no such user: {}", asked.recipient),
                 Reply::new(550, (5, 1, 1), "No such user here"),
+            )),
+            _ => Verdict::Pass,
+        };
+        Box::pin(ready(Ok(verdict)))
+    }
+}
+
+/// The address under which mail was sent on is for reports on that mail, which have the null reverse-path: nothing else is
+/// passed on to its sender.
+pub struct Returned;
+
+impl Check<Recipient> for Returned {
+    fn item(&self) -> Item {
+        Item::Relay
+    }
+
+    fn if_unsure(&self) -> Verdict {
+        Verdict::Refuse(relay_denied("could not be decided"))
+    }
+
+    fn judge<'a>(&'a self, asked: &'a RecipientEvidence<'_>) -> BoxFuture<'a, Result<Verdict, Unsure>> {
+        let verdict = match (asked.destination, asked.reverse_path) {
+            (Destination::Returned { .. }, ReversePath::Address(_)) => Verdict::Refuse(Finding::new(
+                Item::Relay,
+                format!("{} is for reports only", asked.recipient),
+                Reply::new(550, (5, 7, 1), "This address takes delivery reports only"),
             )),
             _ => Verdict::Pass,
         };

@@ -54,6 +54,28 @@ fn strangers_relay_nothing_and_accounts_may_send_abroad() {
     }
 }
 
+/// Only reports go back by the address under which mail was sent on.
+#[test]
+fn senders_of_mail_that_was_sent_on_get_reports_only() {
+    let address = |text: &str| Address::parse(text).unwrap();
+    let destination = Destination::Returned { sender: address("x@example.org"), domain: DomainId(1) };
+    for (reverse_path, authenticated, expected) in [
+        (ReversePath::Null, false, 250),
+        (ReversePath::Address(address("x@example.net")), false, 550),
+        (ReversePath::Address(address("alice@example.test")), true, 550),
+    ] {
+        let evidence = RecipientEvidence {
+            peer: &peer(Origin::Mx),
+            authenticated,
+            reverse_path: &reverse_path,
+            recipient: &address("SRS0=x=y=example.org=x@example.test"),
+            destination: &destination,
+        };
+        let ruling = block_on(Ruling::of(&checks().recipient, &evidence));
+        assert_eq!(code(&ruling), expected, "{reverse_path:?}");
+    }
+}
+
 /// B024: behind a container's proxy all the world comes from a private address, so that none earns trust.
 #[test]
 fn no_address_may_relay() {

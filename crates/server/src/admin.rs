@@ -157,6 +157,10 @@ impl Steward {
                 let account = self.account(&address)?;
                 crate::filing::commands::answer(server.store.scripts(), account.id, &address, what)
             }
+            Request::Standing { address, what } => {
+                let account = self.account(&address)?;
+                crate::filing::commands::set(server.store.scripts(), account.id, &address, what)
+            }
             Request::Transfer { address, .. } => self.account(&address).and_then(|_| done(String::new())),
         }
     }

@@ -2,6 +2,7 @@
 //! request and response in turn.
 
 use crate::confine::trials::Trial;
+use crate::filing::standing::{Away, Forward};
 use base::{BoxFuture, Secret};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -49,6 +50,8 @@ pub enum Request {
     AccountQuota { address: String, octets: Option<u64>, messages: Option<u64> },
     /// Whether POP3 keeps what it has served.
     AccountPop3 { address: String, keep: bool },
+    /// Something with what an account has set besides its scripts.
+    Standing { address: String, what: StandingRequest },
     /// A password for one device, made by the server and told once.
     AppPasswordAdd { address: String, label: String },
     /// The devices that have one.
@@ -150,6 +153,18 @@ pub struct ListStyle {
     pub post: String,
     pub tag: Option<String>,
     pub answers_to_list: bool,
+}
+
+/// What is wanted with what an account has set besides its scripts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandingRequest {
+    /// What is set, in words.
+    Show,
+    /// Where its mail goes on to; `None`: nowhere.
+    Forward(Option<Forward>),
+    /// What is answered; `None`: nothing.
+    Vacation(Option<Away>),
 }
 
 /// Some deleted mail.

@@ -56,14 +56,40 @@ impl Gatehouse {
     /// Leads mail from inside (APPEND, import) through the gate: stages about peers don't apply, content checks
     /// only note. Blocks: not for async code.
     pub fn judge_inside(&self, origin: Origin, mail: Spooled, delivery: Delivery) -> Result<Screened, Reply> {
-        let evidence = ContentEvidence { peer: None, origin, account: None, mail: &mail };
-        let content = self.runtime.block_on(self.content(&evidence)).only_noted();
-        let rulings = Rulings {
-            peer: Ruling::not_applicable(origin),
-            sender: Ruling::not_applicable(origin),
-            recipients: vec![(delivery, Ruling::not_applicable(origin))],
-            content: vec![content],
-        };
-        rulings.seal(mail)
+        let content = self.content_inside(origin, &mail).only_noted();
+        admit(origin, mail, vec![delivery], content)
     }
+
+    /// Leads mail that the server writes, to one or more, through the gate: content checks only note. Blocks.
+    pub fn judge_written(&self, mail: Spooled, deliveries: Vec<Delivery>) -> Result<Screened, Reply> {
+        let content = self.content_inside(Origin::Internal, &mail).only_noted();
+        admit(Origin::Internal, mail, deliveries, content)
+    }
+
+    /// Leads mail that a user's script sends on through the gate: content checks hold. Blocks.
+    pub fn judge_sent_on(&self, mail: Spooled, deliveries: Vec<Delivery>) -> Result<Screened, Reply> {
+        let content = self.content_inside(Origin::Sieve, &mail);
+        admit(Origin::Sieve, mail, deliveries, content)
+    }
+
+    fn content_inside(&self, origin: Origin, mail: &Spooled) -> Ruling<Content> {
+        let evidence = ContentEvidence { peer: None, origin, account: None, mail };
+        self.runtime.block_on(self.content(&evidence))
+    }
+}
+
+/// Opens the gate for mail of an origin that no peer has a part in.
+fn admit(
+    origin: Origin,
+    mail: Spooled,
+    deliveries: Vec<Delivery>,
+    content: Ruling<Content>,
+) -> Result<Screened, Reply> {
+    let rulings = Rulings {
+        peer: Ruling::not_applicable(origin),
+        sender: Ruling::not_applicable(origin),
+        recipients: deliveries.into_iter().map(|one| (one, Ruling::not_applicable(origin))).collect(),
+        content: vec![content],
+    };
+    rulings.seal(mail)
 }

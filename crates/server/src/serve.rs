@@ -16,6 +16,7 @@ use crate::metrics::{Metrics, endpoint::Endpoint};
 use crate::outbound::Outbound;
 use crate::server::{Server, WORKING_SESSIONS};
 use crate::sockets::Sockets;
+use crate::srs::Srs;
 use crate::systemd::Systemd;
 use crate::{alarms, confine, sendmail};
 use base::{Limits, Resolver};
@@ -350,9 +351,10 @@ fn assemble(
     )?;
     Ok(Server {
         host: config.hostname.clone(),
-        gatehouse: gatehouse.clone(),
-        filing: Filing::new(store.clone(), config.hostname.clone()),
+        filing: Filing::new(store.clone(), gatehouse.clone(), config.hostname.clone(), config.sieve.clone()),
         lists: Arc::new(Lists::new(store.clone(), gatehouse.clone(), config.hostname.clone())),
+        gatehouse,
+        srs: Srs::new(store.clone()),
         outbound,
         metrics,
         auth: authenticator(config, store.clone())?,

@@ -10,8 +10,9 @@ use crate::lists::Lists;
 use crate::mailbox::AccountMail;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
+use crate::srs::Srs;
 use base::mailbox::MailError;
-use base::{AccountId, Address, Domain, Reply};
+use base::{AccountId, Address, Domain, Reply, Timestamp};
 use gate::{Destination, LocalTarget};
 use net::{Connection, Tls};
 use session::mailstore::Mailstore;
@@ -39,6 +40,8 @@ pub struct Server {
     pub filing: Arc<Filing>,
     /// Groups and mailing lists.
     pub lists: Arc<Lists>,
+    /// Knows the senders of mail that was sent on.
+    pub srs: Srs,
     /// Sends mail to other servers.
     pub outbound: Arc<Outbound>,
     /// What is counted.
@@ -98,8 +101,22 @@ impl Server {
                 account.ok_or(DirectoryError::Unknown)?.address
             }
         };
-        let destination = self.destination(directory.find(&address)?, size);
+        let destination = match self.srs.original(&address, Timestamp::now()) {
+            Some(sender) => self.returned(&address, sender, size)?,
+            None => self.destination(directory.find(&address)?, size),
+        };
         Ok((address, destination))
+    }
+
+    /// Where a report to an address goes that stands for a sender.
+    fn returned(&self, address: &Address, sender: Address, size: u64) -> Result<Destination, DirectoryError> {
+        let directory = self.store.directory();
+        let ours = directory.domains()?.into_iter().find(|entry| address.domain() == Some(&entry.name));
+        Ok(match (directory.find(&sender)?, ours) {
+            (Found::NotOurs, Some(ours)) => Destination::Returned { sender, domain: ours.id },
+            // Another domain since, or one that is gone.
+            (found, _) => self.destination(found, size),
+        })
     }
 
     fn destination(&self, found: Found, size: u64) -> Destination {

@@ -23,6 +23,10 @@ pub trait Directory: Send + Sync {
     /// it and was given to it for sending. Domains are compared by A-label, local parts without regard to case.
     fn may_send_as(&self, account: AccountId, address: &Address) -> Result<bool, DirectoryError>;
 
+    /// The addresses that are an account's own, its name first: those it may send from, without +subaddresses. None
+    /// where there is no such account.
+    fn addresses(&self, of: AccountId) -> Result<Vec<Address>, DirectoryError>;
+
     /// Every account, by address.
     fn accounts(&self) -> Result<Vec<Account>, DirectoryError>;
 

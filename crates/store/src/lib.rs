@@ -55,6 +55,12 @@ pub trait Store: Send + Sync {
     /// commits of concurrent callers share one sync.
     fn accept(&self, mail: Vec<Screened>, done: Done<Vec<Placed>>);
 
+    /// [`Store::accept`], with what is to be remembered of it in the same commit.
+    fn accept_and_remember(&self, mail: Vec<Screened>, memory: Vec<Remembered>, done: Done<Vec<Placed>>);
+
+    /// Whether an account still remembers something at `now`.
+    fn remembers(&self, of: AccountId, mark: Mark, now: Timestamp) -> Result<bool, StoreError>;
+
     /// [`Store::accept`], waiting for it.
     fn accept_now(&self, mail: Vec<Screened>) -> Result<Vec<Placed>, StoreError> {
         let (send, receive) = std::sync::mpsc::sync_channel(1);
@@ -62,10 +68,11 @@ pub trait Store: Send + Sync {
         receive.recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    // ---- Mail that is moved in from elsewhere
-
     /// The mark that stands for these pieces together: a hash that only this store can make, the same for ever.
     fn mark(&self, pieces: &[&[u8]]) -> Mark;
+
+    // ---- Mail that is moved in from elsewhere
+
     /// Which marks an account has.
     fn was_moved_in(&self, of: AccountId, marks: &[Mark]) -> Result<Vec<bool>, StoreError>;
     /// [`Store::accept`] for an account's mail, but each message once for ever: one whose mark the account has
@@ -266,7 +273,23 @@ pub trait SpoolWriter: Send {
 /// A boxed [`SpoolWriter`].
 pub type Spool = Box<dyn SpoolWriter>;
 
-/// Stands for a message that was moved in.
+/// Something that an account remembers for a while: whom it answered, what it has seen. Of too many things the one that
+/// would be forgotten first is.
+#[derive(Clone)]
+pub struct Remembered {
+    /// Who remembers.
+    pub of: AccountId,
+    /// What.
+    pub mark: Mark,
+    /// Until when.
+    pub until: Timestamp,
+    /// Whether that holds, too, where it is remembered already; otherwise the earlier time stays.
+    pub renew: bool,
+    /// Mail for the same commit, which is left out where it is remembered already.
+    pub unless_known: Option<Screened>,
+}
+
+/// Stands for a message that was moved in, or for what else its pieces are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Mark(pub [u8; 16]);
 

@@ -25,6 +25,13 @@ pub trait Scripts: Send + Sync {
 
     /// Removes a script that is not active (RFC 5804 §2.10).
     fn remove(&self, of: AccountId, name: &str) -> Result<(), ScriptError>;
+
+    /// What is to be done with an account's mail besides its scripts, as [`Scripts::set_standing`] was given it.
+    /// Cheap where there is nothing: asked for each message.
+    fn standing(&self, of: AccountId) -> Result<Option<String>, ScriptError>;
+
+    /// Replaces that; `None`: nothing is any more.
+    fn set_standing(&self, of: AccountId, text: Option<&str>) -> Result<(), ScriptError>;
 }
 
 /// A script.

@@ -146,6 +146,8 @@ const ACCOUNT_EXAMPLES: &str = "Examples:
   printf '%s' \"$PASSWORD\" | mailward account add anna@example.org --password-stdin
   mailward account app-password add anna@example.org phone
   mailward account quota anna@example.org --size '5 GiB' --messages 100000
+  mailward account forward anna@example.org --to anna@example.net           a copy is kept, too
+  mailward account vacation anna@example.org --text-file away.txt --until 2026-12-31
   mailward account list --json";
 
 const DOMAIN_EXAMPLES: &str = "Examples:
@@ -386,6 +388,40 @@ pub enum Account {
         address: String,
         /// "keep": only what the client deletes is gone; "classic": what was retrieved leaves the server
         mode: Pop3Mode,
+    },
+    /// Send an account's mail on to other addresses; without options, say where it goes
+    Forward {
+        /// Whose
+        address: String,
+        /// To this address; may be given several times
+        #[arg(long)]
+        to: Vec<String>,
+        /// Keep no copy here; what can't be sent on is kept nevertheless
+        #[arg(long, requires = "to")]
+        no_keep: bool,
+        /// Send it on no more
+        #[arg(long, conflicts_with = "to")]
+        off: bool,
+    },
+    /// Answer an account's mail while its owner is away, each sender once a week; without options, say whether it is
+    Vacation {
+        /// Whose
+        address: String,
+        /// The file with what to say; "-" is standard input
+        #[arg(long, value_name = "FILE")]
+        text_file: Option<PathBuf>,
+        /// The subject; unless given, "Auto: " and the message's
+        #[arg(long, requires = "text_file")]
+        subject: Option<String>,
+        /// The first day of it, such as 2026-12-24 (UTC); unless given, at once
+        #[arg(long, value_name = "DATE", requires = "text_file")]
+        from: Option<String>,
+        /// The last day of it
+        #[arg(long, value_name = "DATE", requires = "text_file")]
+        until: Option<String>,
+        /// Answer no more
+        #[arg(long, conflicts_with = "text_file")]
+        off: bool,
     },
 }
 

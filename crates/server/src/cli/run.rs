@@ -3,7 +3,8 @@
 use super::table::{shown, table};
 use super::*;
 use crate::config::{self, Certificates, ConfigError, Size, Style, Written};
-use crate::control::{self, Password, Request, Response};
+use crate::control::{self, Password, Request, Response, StandingRequest};
+use crate::filing::standing::{Away, Forward};
 use crate::transfer::link::Office;
 use crate::{serve, trial};
 use base::Secret;
@@ -179,6 +180,25 @@ fn account(command: Account) -> Result<(Request, bool), String> {
         }
         Account::SendAs(SendAs::List(listing)) => return Ok((Request::SendAsList, listing.json)),
         Account::Pop3 { address, mode } => Request::AccountPop3 { address, keep: mode == Pop3Mode::Keep },
+        Account::Forward { address, to, no_keep, off } => {
+            let what = match (to.is_empty(), off) {
+                (true, false) => StandingRequest::Show,
+                (true, true) => StandingRequest::Forward(None),
+                (false, _) => StandingRequest::Forward(Some(Forward { to, keep: !no_keep })),
+            };
+            Request::Standing { address, what }
+        }
+        Account::Vacation { address, text_file, subject, from, until, off } => {
+            let what = match (text_file, off) {
+                (None, false) => StandingRequest::Show,
+                (None, true) => StandingRequest::Vacation(None),
+                (Some(file), _) => {
+                    let text = sieve::read(&file)?;
+                    StandingRequest::Vacation(Some(Away { text, subject, from, until }))
+                }
+            };
+            Request::Standing { address, what }
+        }
     };
     Ok((request, false))
 }

@@ -97,7 +97,8 @@ fn check(file: &Path) -> Result<(), String> {
     print(b"the script is right\n")
 }
 
-fn read(file: &Path) -> Result<String, String> {
+/// The text of a file, or of standard input.
+pub fn read(file: &Path) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", file.display());
     let mut octets = Vec::new();
     let most = MOST_SCRIPT_OCTETS as u64 + 1;

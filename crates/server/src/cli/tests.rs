@@ -24,6 +24,13 @@ fn what_scripts_depend_on() {
     check("mailward account add a@example.test --password-stdin --config a.toml", true);
     check("mailward account list --json", true);
     check("mailward account app-password add a@example.test phone", true);
+    check("mailward account forward a@example.test", true);
+    check("mailward account forward a@example.test --to b@example.net --to c@example.net --no-keep", true);
+    check("mailward account forward a@example.test --no-keep", false);
+    check("mailward account forward a@example.test --to b@example.net --off", false);
+    check("mailward account vacation a@example.test --text-file - --subject Away --until 2026-12-31", true);
+    check("mailward account vacation a@example.test --until 2026-12-31", false);
+    check("mailward account vacation a@example.test --off", true);
     check("mailward domain catch-all example.test a@example.test", true);
     check("mailward domain catch-all example.test --none", true);
     check("mailward domain catch-all example.test", false);

@@ -10,6 +10,7 @@ pub use quantity::{Network, Size, Span};
 pub use raw::{LogFormat, OutboundTls, RawConfig, Sandbox, TlsMode};
 pub use show::{Style, show};
 
+use crate::filing::site::SiteScripts;
 use crate::log::{self, LogTo};
 use crate::metrics::endpoint::Place;
 use crate::outbound::route::NextHop;
@@ -58,6 +59,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// Mail from the machine itself, if it is taken.
     pub sendmail: Option<Sendmail>,
+    /// The site's scripts.
+    pub sieve: SiteScripts,
     /// Content checks only record.
     pub record_only: bool,
     /// Where metrics can be asked for.
@@ -225,7 +228,7 @@ pub struct Sendmail {
     /// Users who may send from every address.
     pub trusted_users: Vec<String>,
     /// What each may send.
-    pub most: crate::sendmail::Most,
+    pub most: crate::allowance::Most,
 }
 
 /// When there is an alarm.
@@ -336,6 +339,8 @@ impl Written {
         let dns_servers = check(dns_servers(&raw.dns.servers), &mut errors);
         let outbound = check(outbound(&raw.outbound), &mut errors);
         let sendmail = check(sendmail(&raw.sendmail), &mut errors);
+        let sieve = SiteScripts::read(&raw.sieve.before, &raw.sieve.after);
+        let sieve = check(sieve.map_err(|error| format!("sieve: {error}")), &mut errors);
         check(
             raw.log.level.parse::<tracing_subscriber::EnvFilter>().map_err(|e| format!("log.level: {e}")),
             &mut errors,
@@ -345,8 +350,15 @@ impl Written {
         if raw.server.key_file.starts_with(&raw.server.data) {
             errors.push("server.key_file lies in the data directory: keep the key elsewhere, or a copy of the data is a copy of the mail".into());
         }
-        let (Some(hostname), Some(certificates), Some(dns_servers), Some(outbound), Some(sendmail), true) =
-            (hostname, certificates, dns_servers, outbound, sendmail, errors.is_empty())
+        let (
+            Some(hostname),
+            Some(certificates),
+            Some(dns_servers),
+            Some(outbound),
+            Some(sendmail),
+            Some(sieve),
+            true,
+        ) = (hostname, certificates, dns_servers, outbound, sendmail, sieve, errors.is_empty())
         else {
             return Err(ConfigError(errors));
         };
@@ -374,6 +386,7 @@ impl Written {
             dns_servers,
             outbound,
             sendmail,
+            sieve,
             record_only: raw.screen.record_only,
             metrics: metrics.flatten(),
             log_to: log_to(&raw.log),
@@ -469,6 +482,16 @@ fn make_absolute(table: &mut Table, directory: &Path) {
     }
     if let Some(Value::Table(alarms)) = table.get_mut("alarms") {
         fix(alarms.get_mut("backup_folder"));
+    }
+    if let Some(Value::Table(sieve)) = table.get_mut("sieve") {
+        for key in ["before", "after"] {
+            sieve
+                .get_mut(key)
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+                .for_each(|file| fix(Some(file)));
+        }
     }
     if let Some(Value::Table(outbound)) = table.get_mut("outbound") {
         fix(outbound.get_mut("smart_host_password_file"));
@@ -746,7 +769,7 @@ fn sendmail(raw: &raw::Sendmail) -> Result<Option<Sendmail>, String> {
     let no_domain = |name: &String| format!("sendmail.domain: \"{name}\" is no domain");
     let domain =
         raw.domain.as_ref().map(|name| Domain::new(name).map_err(|_| no_domain(name))).transpose()?;
-    let most = crate::sendmail::Most {
+    let most = crate::allowance::Most {
         messages_per_hour: raw.messages_per_hour,
         messages_per_day: raw.messages_per_day,
         recipients_per_day: raw.recipients_per_day,

@@ -245,6 +245,17 @@ section! {
 }
 
 section! {
+    /// The site's own Sieve scripts.
+    Sieve {
+        /// Files with scripts that run for every account before its own, one after the other. They are read when the
+        /// server starts; a fault keeps it from starting.
+        before: Vec<PathBuf> = Vec::new(),
+        /// The same, after the account's own script, where that keeps the message.
+        after: Vec<PathBuf> = Vec::new(),
+    }
+}
+
+section! {
     /// The domain name system.
     Dns {
         /// Resolvers to ask, as ADDRESS or ADDRESS:PORT, and nobody else. Unless set: those of /etc/resolv.conf.
@@ -426,6 +437,8 @@ pub struct RawConfig {
     pub auth: Auth,
     /// The store.
     pub store: Store,
+    /// The site's own Sieve scripts.
+    pub sieve: Sieve,
     /// The domain name system.
     pub dns: Dns,
     /// Screening.
@@ -459,6 +472,7 @@ impl Default for RawConfig {
             tls: Tls::default(),
             auth: Auth::default(),
             store: Store::default(),
+            sieve: Sieve::default(),
             dns: Dns::default(),
             screen: Screen::default(),
             metrics: Metrics::default(),
@@ -488,6 +502,7 @@ pub const SECTIONS: &[(&str, &str, &[Key])] = &[
     ("tls", "Certificates.", Tls::KEYS),
     ("auth", "Log-in.", Auth::KEYS),
     ("store", "Where mail is kept.", Store::KEYS),
+    ("sieve", "The site's own Sieve scripts.", Sieve::KEYS),
     ("dns", "The domain name system.", Dns::KEYS),
     ("screen", "Screening.", Screen::KEYS),
     ("metrics", "Metrics for Prometheus, at /metrics.", Metrics::KEYS),

@@ -1,6 +1,7 @@
-//! What `mailward sieve` asks for.
+//! What `mailward sieve`, `mailward account forward` and `mailward account vacation` ask for.
 
-use crate::control::{Response, ScriptRequest, ScriptRow};
+use super::standing::Standing;
+use crate::control::{Response, ScriptRequest, ScriptRow, StandingRequest};
 use base::AccountId;
 use store::scripts::{ScriptError, Scripts};
 
@@ -63,6 +64,27 @@ pub fn answer(
             done(format!("{name} is removed"))
         }
     }
+}
+
+/// Does what a command wants with what an account has set besides its scripts.
+///
+/// # Errors
+/// Why not, and what to do, for the person.
+pub fn set(
+    scripts: &dyn Scripts,
+    of: AccountId,
+    address: &str,
+    what: StandingRequest,
+) -> Result<Response, String> {
+    let failed = |error: ScriptError| format!("{address}: {error}");
+    let mut standing = Standing::parse(&scripts.standing(of).map_err(failed)?.unwrap_or_default());
+    match what {
+        StandingRequest::Show => return done(standing.words(address)),
+        StandingRequest::Forward(forward) => standing.set_forward(forward)?,
+        StandingRequest::Vacation(vacation) => standing.set_vacation(vacation)?,
+    }
+    scripts.set_standing(of, standing.print().as_deref()).map_err(failed)?;
+    done(standing.words(address))
 }
 
 fn about(name: &str) -> impl Fn(ScriptError) -> String {

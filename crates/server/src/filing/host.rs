@@ -2,13 +2,13 @@
 
 use super::compiled::Compiled;
 use base::mailbox::MailboxInfo;
-use base::{AccountId, Domain, MailboxName, SpecialUse};
+use base::{AccountId, Domain, MailboxName, SpecialUse, Timestamp};
 use gate::Folder;
 use parking_lot::Mutex;
-use sieve::{Host, NoScript, Place, Script};
+use sieve::{DuplicateId, Host, NoScript, Place, Script};
 use std::sync::Arc;
-use store::Store;
 use store::scripts::ScriptError;
+use store::{Mark, Store};
 use tracing::warn;
 
 const INBOX: &str = "INBOX";
@@ -26,6 +26,12 @@ pub struct Owner<'a> {
 impl<'a> Owner<'a> {
     pub fn new(account: AccountId, host: &'a Domain, store: &'a dyn Store, compiled: &'a Compiled) -> Self {
         Owner { account, host, store, compiled, mailboxes: Mutex::default() }
+    }
+
+    /// By what a message that `duplicate` names is known again.
+    pub fn mark(&self, id: &DuplicateId) -> Mark {
+        let handle = id.handle.as_deref().map(|handle| format!("handle:{handle}")).unwrap_or_default();
+        self.store.mark(&[b"duplicate", handle.as_bytes(), id.id.as_bytes()])
     }
 
     /// Forgets which mailboxes there are: one was made.
@@ -101,6 +107,14 @@ impl Host for Owner<'_> {
             other => NoScript::Broken(other.to_string()),
         })?;
         self.compiled.script(&text).map_err(|error| NoScript::Broken(error.to_string()))
+    }
+
+    fn is_duplicate(&self, id: &DuplicateId) -> bool {
+        let known = self.store.remembers(self.account, self.mark(id), Timestamp::now());
+        known.unwrap_or_else(|error| {
+            warn!(account = %self.account, %error, "it can't be told whether a message is a duplicate");
+            false
+        })
     }
 
     fn environment(&self, item: &str) -> Option<String> {

@@ -1,19 +1,19 @@
 //! One message on its way in: spooled and parsed while it comes, then judged and committed.
 
 use super::calls::{Answered, Call, Called};
+use crate::filing::{Circumstances, Filed, Outcome};
 use crate::gatehouse::Owns;
 use crate::lists::{Errand, Judged};
 use crate::outbound;
 use crate::server::{Drops, Server};
+use crate::topped::Topped;
 use base::{AccountId, Address, DomainId, Flags, Octets, Reply, SpecialUse, Timestamp, TraceId};
 use gate::{
     ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, RecipientEvidence,
     Ruling, Rulings, Screened, Spooled,
 };
 use session::smtp::Sender;
-use std::io;
 use std::net::IpAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use store::story::{Event, What};
 use store::{Account, DirectoryError, Place, Placed, StoreError};
@@ -196,6 +196,10 @@ impl Transaction {
                     recipient: recipient.clone(),
                 })
                 .collect(),
+            (Destination::Returned { sender, domain }, _) => {
+                let (recipient, domain) = (sender.clone(), *domain);
+                vec![Delivery::Queue { account: None, domain, recipient, terms, sender: None }]
+            }
             (Destination::Remote, Some(by)) => {
                 let (account, domain, recipient) = (by.account, by.domain, to.clone());
                 vec![Delivery::Queue { account, domain, recipient, terms, sender: None }]
@@ -295,13 +299,23 @@ impl Transaction {
             }
         }
         let story = all.iter().flat_map(Screened::story).cloned().collect::<Vec<_>>().join("; ");
-        let mut filed = Vec::with_capacity(all.len());
+        let circumstances =
+            Circumstances { require_tls: self.sender.mail.require_tls, refusable: all.len() == 1 };
+        let mut filed = Filed::default();
         for screened in all {
             // No script has a word on what the server writes itself.
-            filed.push(match screened.inside() {
-                Some(_) => screened,
-                None => server.filing.file(screened.brought(by.clone(), account)).await,
-            });
+            if screened.inside().is_some() {
+                filed.mail.push(screened);
+                continue;
+            }
+            match server.filing.file(screened.brought(by.clone(), account), circumstances).await {
+                Outcome::Filed(one) => filed.add(one),
+                Outcome::Refused(reply) => {
+                    info!(%trace, from, size, %reply, story, "message rejected by its recipients' scripts");
+                    not_taken(&reply);
+                    return reply;
+                }
+            }
         }
         match commit_for_all(server, filed, &self.confirmed).await {
             Ok(placed) => {
@@ -372,7 +386,7 @@ impl Transaction {
         Spooled {
             trace: self.trace,
             reverse_path: self.sender.mail.reverse_path.clone(),
-            octets: Arc::new(Topped { top: top.into_bytes(), rest: octets }),
+            octets: Arc::new(Topped { top: top.into_bytes(), rest: octets, from: 0 }),
             tree: Arc::new(tree),
             received,
             smtputf8: self.sender.mail.smtputf8,
@@ -410,25 +424,24 @@ impl Incoming {
 /// MAIL told no size), its copy goes to quarantine, so that the others get theirs.
 async fn commit_for_all(
     server: &Server,
-    mut mail: Vec<Screened>,
+    mut filed: Filed,
     confirmed: &[Confirmed],
 ) -> Result<Vec<Placed>, StoreError> {
     loop {
-        let notice = match mail.first() {
-            Some(message) => confirmation(server, message, confirmed).await?,
+        if filed.mail.is_empty() {
             // It was for a list's own address.
-            None => return Ok(Vec::new()),
-        };
+            return Ok(Vec::new());
+        }
+        let notice = confirmation(server, &filed, confirmed).await?;
         // Most messages have one delivery, and nobody else to get them.
-        let several = mail.iter().map(|one| one.deliveries().len()).sum::<usize>() > 1;
-        let kept = several.then(|| mail.clone());
-        match (commit(server, mail, notice).await, kept) {
+        let deliveries: usize = filed.mail.iter().map(|one| one.deliveries().len()).sum();
+        let kept = (deliveries > 1).then(|| filed.clone());
+        match (commit(server, filed, notice).await, kept) {
             (Err(StoreError::OverQuota(full)), Some(kept)) => {
-                let gets = kept.iter().any(|one| one.is_for(full));
-                if !gets || !kept.iter().any(|one| one.is_for_others(full)) {
-                    return Err(StoreError::OverQuota(full));
+                match kept.held_for(full, "the mailbox is full") {
+                    Some(others) => filed = others,
+                    None => return Err(StoreError::OverQuota(full)),
                 }
-                mail = kept.into_iter().map(|one| one.held_for(full, "the mailbox is full")).collect();
             }
             (outcome, _) => return outcome,
         }
@@ -448,44 +461,42 @@ fn leave_out_junk(confirmed: &mut [Confirmed], screened: &Screened) {
 /// goes to Junk.
 async fn confirmation(
     server: &Server,
-    screened: &Screened,
+    filed: &Filed,
     confirmed: &[Confirmed],
 ) -> Result<Option<Screened>, StoreError> {
+    let Some(message) = filed.mail.first().filter(|_| !confirmed.is_empty()) else { return Ok(None) };
     let delivered = |delivery: &Delivery| match delivery {
         Delivery::Mailbox { folder: Folder::Special(SpecialUse::Junk), .. } => None,
         Delivery::Mailbox { account, domain, .. } => Some((*account, *domain)),
         Delivery::Queue { .. } | Delivery::Quarantine { .. } => None,
     };
-    let delivered: Vec<(AccountId, DomainId)> = screened.deliveries().iter().filter_map(delivered).collect();
+    let delivered: Vec<(AccountId, DomainId)> =
+        filed.copies().flat_map(Screened::deliveries).filter_map(delivered).collect();
     let Some((_, domain)) = delivered.first() else { return Ok(None) };
     let is_delivered = |one: &&Confirmed| delivered.iter().any(|(account, _)| one.accounts.contains(account));
     let recipients: Vec<(Address, Terms)> =
         confirmed.iter().filter(is_delivered).map(|one| (one.recipient.clone(), one.terms.clone())).collect();
     match recipients.is_empty() {
         true => Ok(None),
-        false => server.outbound.delivered(screened.mail(), *domain, recipients).await,
+        false => server.outbound.delivered(message.mail(), *domain, recipients).await,
     }
 }
 
-/// Has a message committed, and the notice that it is. The session's thread seals it; the store calls back when it is
-/// safe on disk.
-async fn commit(
-    server: &Server,
-    mut mail: Vec<Screened>,
-    notice: Option<Screened>,
-) -> Result<Vec<Placed>, StoreError> {
+/// Has a message committed with all that belongs to it, and the notice that it is. The session's thread seals what is small;
+/// the store calls back when it is safe on disk.
+async fn commit(server: &Server, filed: Filed, notice: Option<Screened>) -> Result<Vec<Placed>, StoreError> {
     let (send, receive) = oneshot::channel();
     let done = Box::new(move |outcome| drop(send.send(outcome)));
-    let small =
-        |one: &Screened| one.mail().octets.len() <= SEALED_AT_ONCE && !may_need_files(&one.mail().tree);
-    let at_once = mail.len() == 1 && mail.iter().all(small);
+    let octets: u64 = filed.all().map(|one| one.mail().octets.len()).sum();
+    let at_once = octets <= SEALED_AT_ONCE && !filed.all().any(|one| may_need_files(&one.mail().tree));
+    let destinations = outbound::destinations(filed.all().chain(&notice));
+    let Filed { mut mail, memory } = filed;
     mail.extend(notice);
-    let destinations = outbound::destinations(&mail);
     if at_once {
-        server.store.accept(mail, done);
+        server.store.accept_and_remember(mail, memory, done);
     } else {
         let store = server.store.clone();
-        tokio::task::spawn_blocking(move || store.accept(mail, done));
+        tokio::task::spawn_blocking(move || store.accept_and_remember(mail, memory, done));
     }
     let placed = receive.await.unwrap_or(Err(StoreError::Closed))?;
     server.outbound.wake(&destinations);
@@ -535,29 +546,6 @@ fn same_place(one: &Delivery, other: &Delivery) -> bool {
     match (one, other) {
         (Delivery::Queue { recipient: a, .. }, Delivery::Queue { recipient: b, .. }) => a == b,
         _ => account(one).is_some() && account(one) == account(other),
-    }
-}
-
-/// A message with header fields put on top of it.
-struct Topped {
-    top: Vec<u8>,
-    rest: Arc<dyn Octets>,
-}
-
-impl Octets for Topped {
-    fn len(&self) -> u64 {
-        self.top.len() as u64 + self.rest.len()
-    }
-
-    fn read(&self, range: Range<u64>, out: &mut Vec<u8>) -> io::Result<()> {
-        let top = self.top.len() as u64;
-        if range.start < top {
-            self.top.read(range.start..range.end.min(top), out)?;
-        }
-        match range.end > top {
-            true => self.rest.read(range.start.saturating_sub(top)..range.end - top, out),
-            false => Ok(()),
-        }
     }
 }
 

@@ -9,7 +9,7 @@ mod carrier;
 mod clock;
 mod hop;
 mod lanes;
-mod notices;
+pub mod notices;
 pub mod route;
 
 use crate::config;

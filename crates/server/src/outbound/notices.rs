@@ -2,13 +2,14 @@
 //! mail of our own.
 
 use super::{Outbound, Told};
+use crate::gatehouse::Gatehouse;
 use crate::lists::{self, address::bounced_member};
-use base::{
-    AccountId, Address, Domain, DomainId, Flags, Limits, Octets, Reply, ReversePath, Timestamp, TraceId,
-};
+use crate::own_mail;
+use crate::srs::Srs;
+use base::{AccountId, Address, Domain, DomainId, Flags, Octets, Reply, ReversePath, Timestamp, TraceId};
 use gate::{Delivery, Folder, Origin, Screened, Spooled};
 use std::sync::Arc;
-use store::{Found, StoreError};
+use store::{Found, Store, StoreError};
 use tracing::{info, warn};
 use wire::dsn::{self, Action, Notice, Recipient};
 use wire::mime::Tree;
@@ -79,25 +80,22 @@ impl Outbound {
     ) -> Result<Option<Screened>, StoreError> {
         let (maker, mail) = (self.maker(), mail.clone());
         on_a_thread(move || {
-            let (account, arrival) = (None, mail.received);
-            let subject = Subject { trace: mail.trace, sender: &mail.reverse_path, account, domain, arrival };
             let report = |(recipient, terms)| Report {
                 recipient,
                 terms,
                 action: Action::Delivered,
                 reply: Reply::new(250, (2, 0, 0), "delivered"),
                 server: None,
-                last_attempt: Some(arrival),
+                last_attempt: Some(mail.received),
             };
             let reports: Vec<Report> = recipients.into_iter().map(report).collect();
-            let reports: Vec<&Report> = reports.iter().collect();
-            maker.notice(&subject, &reports, &Original::of(mail.octets.as_ref(), &mail.tree)?)
+            maker.of_received(&mail, domain, &reports)
         })
         .await
     }
 
     fn maker(&self) -> Maker {
-        Maker { store: self.store.clone(), gatehouse: self.gatehouse.clone(), host: self.host.clone() }
+        Maker::new(self.store.clone(), self.gatehouse.clone(), self.host.clone())
     }
 }
 
@@ -126,13 +124,32 @@ impl Original {
 }
 
 /// Makes notices; blocks.
-struct Maker {
-    store: Arc<dyn store::Store>,
-    gatehouse: Arc<crate::gatehouse::Gatehouse>,
+pub struct Maker {
+    store: Arc<dyn Store>,
+    gatehouse: Arc<Gatehouse>,
+    srs: Srs,
     host: Domain,
 }
 
 impl Maker {
+    /// Over a store, in the name of `host`.
+    pub fn new(store: Arc<dyn Store>, gatehouse: Arc<Gatehouse>, host: Domain) -> Self {
+        Maker { srs: Srs::new(store.clone()), store, gatehouse, host }
+    }
+
+    /// One notice of what happened to a message that has just come, to recipients of `domain`.
+    pub fn of_received(
+        &self,
+        mail: &Spooled,
+        domain: DomainId,
+        reports: &[Report],
+    ) -> Result<Option<Screened>, StoreError> {
+        let (account, arrival) = (None, mail.received);
+        let subject = Subject { trace: mail.trace, sender: &mail.reverse_path, account, domain, arrival };
+        let reports: Vec<&Report> = reports.iter().collect();
+        self.notice(&subject, &reports, &Original::of(mail.octets.as_ref(), &mail.tree)?)
+    }
+
     fn of_queued(&self, told: &[Told]) -> Result<Vec<Screened>, StoreError> {
         let alike = |one: &Told, other: &Told| {
             one.entry.mail == other.entry.mail
@@ -193,6 +210,9 @@ impl Maker {
             }
             return Ok(None);
         }
+        // Mail that was sent on from here went out under an address of ours.
+        let original_sender = self.srs.original(to, Timestamp::now());
+        let to = original_sender.as_ref().unwrap_or(to);
         let recipients: Vec<Recipient<'_>> = reports.iter().map(|report| recipient(report)).collect();
         let trace = crate::random::trace_id();
         let (id, original_trace) = (trace.to_string(), subject.trace.to_string());
@@ -220,15 +240,7 @@ impl Maker {
             warn!(trace = %subject.trace, %to, "the sender is gone: nobody can be told");
             return Ok(None);
         };
-        let octets = [b"Return-Path: <>\r\n".as_slice(), &composed.octets].concat();
-        let mail = Spooled {
-            trace,
-            reverse_path: ReversePath::Null,
-            tree: Arc::new(Tree::parse(&octets, &Limits::default())),
-            octets: Arc::new(octets),
-            received: date,
-            smtputf8: composed.smtputf8,
-        };
+        let mail = own_mail::spooled(&composed, ReversePath::Null, trace);
         info!(trace = %subject.trace, %to, notice = %trace, action = first.action.word(), "sender told");
         let sealed = self.gatehouse.judge_inside(Origin::Internal, mail, delivery);
         let made = sealed.map(|notice| Some(notice.because_of(subject.trace, first.action.word())));

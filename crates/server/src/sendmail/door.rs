@@ -1,8 +1,8 @@
 //! The server's end: a socket that every user of the machine may reach.
 
-use super::allowance::Allowance;
 use super::users::User;
 use super::{Envelope, MOST_ENVELOPE, PATIENCE, Said};
+use crate::allowance::{Allowance, Reached};
 use crate::config;
 use crate::inbound::transaction::{By, NotTaken, Transaction};
 use crate::server::Server;
@@ -46,7 +46,7 @@ pub struct Door {
 struct Desk {
     server: Arc<Server>,
     settings: config::Sendmail,
-    allowance: Allowance,
+    allowance: Allowance<u32>,
     /// Connections of each user.
     users: Mutex<HashMap<u32, usize>>,
 }
@@ -213,7 +213,11 @@ impl Desk {
         if recipients > self.server.gatehouse.limits().recipients {
             return Err(Reply::new(550, (5, 5, 3), "Too many recipients (limits.recipients)"));
         }
-        self.allowance.take(user.uid, recipients as u64, Instant::now()).map_err(|limit| {
+        self.allowance.take(user.uid, recipients as u64, Instant::now()).map_err(|reached| {
+            let limit = match reached {
+                Reached::Users => reached.words().to_owned(),
+                limit => format!("sendmail.{}", limit.words()),
+            };
             warn!(user = user.name, uid = user.uid, limit, "this user sends too much");
             Reply::new(452, (4, 7, 0), format!("{} sends too much: the limit is {limit}", user.name))
         })

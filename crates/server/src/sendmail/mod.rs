@@ -8,14 +8,11 @@
 //! 2. the command says its [`Envelope`], and sends the message, as many octets as it announced;
 //! 3. the server says [`Said::Reply`], a positive one only when the mail is safe on disk.
 
-mod allowance;
 pub mod client;
 pub mod door;
 mod flags;
 mod message;
 mod users;
-
-pub use allowance::Most;
 
 use base::Reply;
 use serde::{Deserialize, Serialize};

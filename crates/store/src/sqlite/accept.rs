@@ -1,6 +1,7 @@
 //! Mail in: sealed and summed up on the caller's thread, then rows only for the writer.
 
 use super::fault::Fault;
+use super::memory;
 use super::rows::{self, NewRow, Tally};
 use super::schema::{NOBODY, inbox, int, own_mailbox};
 use super::story;
@@ -11,7 +12,7 @@ use super::{Parts, Sqlite};
 use super::{edit, quarantine};
 use crate::story::{Event, What};
 use crate::vault::{BlobId, Body, SealedMessage, Vault};
-use crate::{Done, Place, Placed, StoreError};
+use crate::{Done, Place, Placed, Remembered, StoreError};
 use base::mailbox::Appended;
 use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, TraceId, Uid};
 use gate::{Delivery, Folder, Origin, Screened, Spooled};
@@ -19,12 +20,37 @@ use rusqlite::params;
 use wire::smtp::Terms;
 
 impl Sqlite {
-    pub(super) fn accept_mail(&self, mail: Vec<Screened>, done: Done<Vec<Placed>>) {
+    pub(super) fn accept_mail(
+        &self,
+        mut mail: Vec<Screened>,
+        memory: Vec<Remembered>,
+        done: Done<Vec<Placed>>,
+    ) {
         if !self.parts.disk.has_room() {
             return done(Err(StoreError::DiskFull));
         }
+        let count = mail.len();
+        // What is remembered, and which mail of the batch depends on it.
+        let mut notes = Vec::with_capacity(memory.len());
+        for mut one in memory {
+            let depends = one.unless_known.take().map(|reply| {
+                mail.push(reply);
+                mail.len() - 1
+            });
+            notes.push((one, depends));
+        }
         match Batch::prepare(&self.parts, &mail) {
-            Ok(batch) => self.submit_batch(batch, done, |_| Ok(())),
+            Ok(batch) => self.submit_with(batch, done, move |batch, work| {
+                let placed = (0..count).map(|number| batch.place(number, work)).collect::<Result<_, _>>()?;
+                for (one, depends) in &notes {
+                    if memory::keep(work, one, Timestamp::now())?
+                        && let Some(number) = depends
+                    {
+                        batch.place(*number, work)?;
+                    }
+                }
+                Ok(placed)
+            }),
             Err(error) => done(Err(error)),
         }
     }

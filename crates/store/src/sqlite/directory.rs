@@ -346,6 +346,21 @@ impl Directory for Sqlite {
         })
     }
 
+    fn addresses(&self, of: AccountId) -> Result<Vec<Address>, DirectoryError> {
+        self.look(|reader| {
+            let sql = "SELECT address FROM account WHERE id = ?1
+                       UNION ALL SELECT a.address FROM alias_target t
+                       JOIN alias a ON a.domain = t.domain AND a.local = t.local
+                       WHERE t.account = ?1 AND a.send_as";
+            let mut statement = reader.prepare_cached(sql)?;
+            let rows = statement.query_map([int(of.0)], |row| row.get::<_, String>(0))?;
+            let address = |text: rusqlite::Result<String>| {
+                Address::parse(&text?).map_err(|_| Fault::broken("an account's address"))
+            };
+            rows.map(address).collect()
+        })
+    }
+
     fn set_alias(&self, alias: &Alias) -> Result<(), DirectoryError> {
         let alias = alias.clone();
         self.write(move |work| {
@@ -486,6 +501,8 @@ fn forget_mail(work: &Work<'_>, account: AccountId) -> Result<(), Fault> {
         "DELETE FROM script WHERE account = ?1",
         "DELETE FROM annotation WHERE reader = ?1",
         "DELETE FROM acl WHERE who = ?1",
+        "DELETE FROM standing WHERE account = ?1",
+        "DELETE FROM remembered WHERE account = ?1",
         "DELETE FROM ledger WHERE account = ?1",
     ] {
         work.run(sql, [int(account.0)])?;

@@ -6,7 +6,7 @@
 use super::fault::Fault;
 use super::schema::{int, owner};
 use super::writer::{Work, first};
-use super::{Parts, rows, story};
+use super::{Parts, memory, rows, story};
 use crate::vault::BlobId;
 use crate::{Settings, StoreError};
 use base::Timestamp;
@@ -132,6 +132,7 @@ fn clear(parts: &Parts, graces: &Graces) -> Result<(), Fault> {
     in_pieces(parts, move |work| end_recovery(work, removed, now))?;
     in_pieces(parts, move |work| trim_recovery(work, most, now))?;
     in_pieces(parts, move |work| clear_away(work, unheld, now))?;
+    in_pieces(parts, move |work| memory::forget(work, now, PIECE))?;
     let Some(_alone) = parts.disk.nobody_copies() else { return Ok(()) };
     while remove_blobs(parts, blobs)? {}
     Ok(())

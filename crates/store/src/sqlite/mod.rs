@@ -13,6 +13,7 @@ mod fault;
 mod housekeeping;
 mod lists;
 mod mailboxes;
+mod memory;
 mod moved;
 mod quarantine;
 mod queue;
@@ -40,13 +41,13 @@ pub(crate) use schema::open_writer;
 use crate::story::Stories;
 use crate::vault::Vault;
 use crate::{
-    Annotations, Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Scripts, Settings,
-    Sharing, Spool, Store, StoreError, StoredMessage,
+    Annotations, Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Remembered,
+    Scripts, Settings, Sharing, Spool, Store, StoreError, StoredMessage,
 };
 use base::mailbox::{
     Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
 };
-use base::{AccountId, MailId, MailboxId, MailboxName, ModSeq, Rights, SpecialUse, Uid};
+use base::{AccountId, MailId, MailboxId, MailboxName, ModSeq, Rights, SpecialUse, Timestamp, Uid};
 use checkpoint::Wal;
 use disk::Disk;
 use fault::Fault;
@@ -196,7 +197,15 @@ impl Store for Sqlite {
     }
 
     fn accept(&self, mail: Vec<Screened>, done: Done<Vec<Placed>>) {
-        self.accept_mail(mail, done);
+        self.accept_mail(mail, Vec::new(), done);
+    }
+
+    fn accept_and_remember(&self, mail: Vec<Screened>, memory: Vec<Remembered>, done: Done<Vec<Placed>>) {
+        self.accept_mail(mail, memory, done);
+    }
+
+    fn remembers(&self, of: AccountId, mark: Mark, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.parts.readers.lend(|reader| memory::knows(reader, of, mark, now))?)
     }
 
     fn mark(&self, pieces: &[&[u8]]) -> Mark {

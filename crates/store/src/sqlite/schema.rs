@@ -65,7 +65,7 @@ pub(super) fn int(value: u64) -> i64 {
 /// Version by version: step N leads from version N to N + 1.
 const STEPS: &[&str] = &[
     VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9,
-    VERSION_10, VERSION_11, VERSION_12, VERSION_13,
+    VERSION_10, VERSION_11, VERSION_12, VERSION_13, VERSION_14,
 ];
 
 const VERSION_1: &str = "
@@ -444,6 +444,18 @@ CREATE TRIGGER removed_gone AFTER DELETE ON removed BEGIN
 END;
 ";
 
+/// What accounts remember for a while, by keyed hashes; what is to be done with their mail besides their scripts.
+const VERSION_14: &str = "
+CREATE TABLE remembered (
+  account INTEGER NOT NULL,
+  mark BLOB NOT NULL,
+  until INTEGER NOT NULL,
+  PRIMARY KEY (account, mark)
+) WITHOUT ROWID;
+CREATE INDEX remembered_until ON remembered (until);
+CREATE TABLE standing (account INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
+";
+
 /// What every connection is told.
 const EVERY: &str = "
 PRAGMA foreign_keys = ON;
@@ -623,9 +635,9 @@ mod tests {
         );
     }
 
-    /// Version 11 adds groups and lists, and takes nothing away.
+    /// Versions 11 and 12 add lists and what accounts remember, and take nothing away.
     #[test]
-    fn scripts_outlive_the_lists() {
+    fn scripts_outlive_the_upgrade() {
         let place = tempfile::tempdir().unwrap();
         let first = upgrade_to(place.path(), &STEPS[..10]).unwrap();
         first.execute("INSERT INTO script VALUES (1, 7, 'main', 1, x'00')", []).unwrap();
@@ -635,6 +647,8 @@ mod tests {
             ("SELECT count(*) FROM script WHERE account = 7 AND active", 1),
             ("SELECT count(*) FROM list", 0),
             ("SELECT count(*) FROM list_member", 0),
+            ("SELECT count(*) FROM remembered", 0),
+            ("SELECT count(*) FROM standing", 0),
         ] {
             assert_eq!(upgraded.query_row(sql, [], |row| row.get::<_, i64>(0)), Ok(expected), "{sql}");
         }

@@ -27,7 +27,7 @@ impl Scripts for Sqlite {
         let values = params![int(of.0), name];
         let sealed = self.parts.readers.lend(|reader| first(reader, sql, values, |row| row.get(0)))?;
         let sealed: Vec<u8> = sealed.ok_or(ScriptError::Missing)?;
-        self.opened(of, name, &sealed)
+        self.opened(&context(of, name), &sealed)
     }
 
     fn active(&self, of: AccountId) -> Result<Option<Script>, ScriptError> {
@@ -35,7 +35,7 @@ impl Scripts for Sqlite {
         let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?));
         let found = self.parts.readers.lend(|reader| first(reader, sql, [int(of.0)], row))?;
         let Some((name, sealed)) = found else { return Ok(None) };
-        Ok(Some(Script { text: self.opened(of, &name, &sealed)?, name }))
+        Ok(Some(Script { text: self.opened(&context(of, &name), &sealed)?, name }))
     }
 
     fn put(&self, of: AccountId, name: &str, text: &str) -> Result<(), ScriptError> {
@@ -82,12 +82,38 @@ impl Scripts for Sqlite {
             })
         })?
     }
+
+    fn standing(&self, of: AccountId) -> Result<Option<String>, ScriptError> {
+        let sql = "SELECT sealed FROM standing WHERE account = ?1";
+        let sealed = self.parts.readers.lend(|reader| first(reader, sql, [int(of.0)], |row| row.get(0)))?;
+        sealed.map(|sealed: Vec<u8>| self.opened(&standing_context(of), &sealed)).transpose()
+    }
+
+    fn set_standing(&self, of: AccountId, text: Option<&str>) -> Result<(), ScriptError> {
+        if text.is_some_and(|text| text.len() > MOST_SCRIPT_OCTETS) {
+            return Err(ScriptError::TooLarge);
+        }
+        let seal = |text: &str| self.parts.vault.seal_row(&standing_context(of), text.as_bytes());
+        let sealed = text.map(seal).transpose().map_err(Fault::from)?;
+        self.write(move |work| {
+            if !has_account(work, of)? {
+                return Ok(Err(ScriptError::NoAccount));
+            }
+            match sealed {
+                Some(sealed) => {
+                    work.run("REPLACE INTO standing VALUES (?1, ?2)", params![int(of.0), sealed])?
+                }
+                None => work.run("DELETE FROM standing WHERE account = ?1", [int(of.0)])?,
+            };
+            Ok(Ok(()))
+        })?
+    }
 }
 
 impl Sqlite {
-    fn opened(&self, of: AccountId, name: &str, sealed: &[u8]) -> Result<String, ScriptError> {
+    fn opened(&self, context: &[u8], sealed: &[u8]) -> Result<String, ScriptError> {
         let mut text = Vec::new();
-        self.parts.vault.open_row(&context(of, name), sealed, &mut text).map_err(Fault::from)?;
+        self.parts.vault.open_row(context, sealed, &mut text).map_err(Fault::from)?;
         String::from_utf8(text).map_err(|_| ScriptError::Failed("a script that is not UTF-8".into()))
     }
 }
@@ -97,9 +123,17 @@ fn context(of: AccountId, name: &str) -> Vec<u8> {
     [b"script.".as_slice(), &of.0.to_be_bytes(), name.as_bytes()].concat()
 }
 
+fn standing_context(of: AccountId) -> Vec<u8> {
+    [b"standing.".as_slice(), &of.0.to_be_bytes()].concat()
+}
+
+fn has_account(work: &Work<'_>, of: AccountId) -> Result<bool, Fault> {
+    Ok(work.first("SELECT 1 FROM account WHERE id = ?1", [int(of.0)], |_| Ok(()))?.is_some())
+}
+
 fn put(work: &Work<'_>, of: AccountId, name: &str, sealed: &[u8]) -> Result<Result<(), ScriptError>, Fault> {
     let account = int(of.0);
-    if work.first("SELECT 1 FROM account WHERE id = ?1", [account], |_| Ok(()))?.is_none() {
+    if !has_account(work, of)? {
         return Ok(Err(ScriptError::NoAccount));
     }
     let count = work.first("SELECT count(*) FROM script WHERE account = ?1", [account], |row| row.get(0))?;

@@ -9,7 +9,7 @@ use super::{Parts, Sqlite};
 use crate::StoreError;
 use crate::story::{Event, Keep, MOST_EVENTS, MOST_TEXT, Stories, What};
 use base::{AccountId, MailboxId, Timestamp, TraceId};
-use gate::{Came, Delivery, Screened};
+use gate::{Came, Delivery, Origin, Screened};
 use parking_lot::Mutex;
 use rusqlite::{Row, params};
 use std::net::IpAddr;
@@ -235,15 +235,18 @@ pub(super) fn arrival(mail: &Screened) -> Vec<Event> {
     let (spooled, came) = (mail.mail(), mail.came());
     let Came { by, account, because_of, discarded, .. } = came;
     let mut events = Vec::with_capacity(1 + discarded.len());
-    events.push(Event {
-        from: spooled.reverse_path.to_string(),
-        by: mail.inside().map_or_else(|| by.clone(), |origin| origin.to_string()),
-        said: mail.story().join("; "),
-        account: *account,
-        number: spooled.octets.len(),
-        other: because_of.map(|(other, _)| other),
-        ..Event::new(spooled.trace, What::Came)
-    });
+    // What a script sends on or alters is the message that came, of which that is told already.
+    if mail.inside() != Some(Origin::Sieve) {
+        events.push(Event {
+            from: spooled.reverse_path.to_string(),
+            by: mail.inside().map_or_else(|| by.clone(), |origin| origin.to_string()),
+            said: mail.story().join("; "),
+            account: *account,
+            number: spooled.octets.len(),
+            other: because_of.map(|(other, _)| other),
+            ..Event::new(spooled.trace, What::Came)
+        });
+    }
     let to =
         |recipient: &Option<base::Address>| recipient.as_ref().map_or_else(String::new, ToString::to_string);
     events.extend(discarded.iter().map(|(account, recipient)| Event {

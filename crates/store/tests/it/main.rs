@@ -13,6 +13,7 @@ mod house;
 mod keeping;
 mod lists;
 mod mailboxes;
+mod memory;
 mod queue;
 mod replace;
 mod rig;

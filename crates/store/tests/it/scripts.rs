@@ -84,6 +84,24 @@ fn another_accounts_script_stays_shut() {
 }
 
 #[test]
+fn what_stands_besides_scripts() {
+    let mut rig = Rig::new();
+    let (alice, bob) = (rig.account("alice"), rig.account("bob"));
+    assert_eq!(rig.store.scripts().standing(alice), Ok(None));
+    rig.store.scripts().set_standing(alice, Some("old")).unwrap();
+    rig.store.scripts().set_standing(alice, Some("new")).unwrap();
+    rig.reopen();
+    let scripts = rig.store.scripts();
+    assert_eq!(scripts.standing(alice), Ok(Some("new".into())));
+    assert_eq!((scripts.standing(bob), names(&rig, alice)), (Ok(None), Vec::new()));
+    scripts.set_standing(alice, None).unwrap();
+    assert_eq!(scripts.standing(alice), Ok(None));
+    assert_eq!(scripts.set_standing(AccountId(99), Some("x")), Err(ScriptError::NoAccount));
+    let long = "x".repeat(MOST_SCRIPT_OCTETS + 1);
+    assert_eq!(scripts.set_standing(alice, Some(&long)), Err(ScriptError::TooLarge));
+}
+
+#[test]
 fn scripts_are_sealed() {
     let rig = Rig::new();
     let alice = rig.account("alice");

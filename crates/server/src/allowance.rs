@@ -1,8 +1,9 @@
-//! How much each user of the machine may send: a program gone wild, or somebody who got into a web server, must not be
-//! able to send without end. Counts are kept in memory; a restart forgets them.
+//! How much each user may send: a program gone wild, somebody who got into a web server, or a script that answers all the
+//! world must not be able to send without end. Counts are kept in memory; a restart forgets them.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -23,10 +24,35 @@ pub struct Most {
     pub recipients_per_day: u64,
 }
 
-/// What each user has sent.
-pub struct Allowance {
+/// A limit that was reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reached {
+    /// [`Most::messages_per_hour`].
+    MessagesPerHour,
+    /// [`Most::messages_per_day`].
+    MessagesPerDay,
+    /// [`Most::recipients_per_day`].
+    RecipientsPerDay,
+    /// Too many users send at the same time.
+    Users,
+}
+
+impl Reached {
+    /// What it is called.
+    pub fn words(self) -> &'static str {
+        match self {
+            Reached::MessagesPerHour => "messages_per_hour",
+            Reached::MessagesPerDay => "messages_per_day",
+            Reached::RecipientsPerDay => "recipients_per_day",
+            Reached::Users => "users at the same time",
+        }
+    }
+}
+
+/// What each user has sent; `U` is what users are told apart by.
+pub struct Allowance<U> {
     most: Most,
-    users: Mutex<HashMap<u32, Sent>>,
+    users: Mutex<HashMap<U, Sent>>,
 }
 
 /// What a user has sent in the hour and the day that began with a message.
@@ -38,34 +64,34 @@ struct Sent {
     recipients: u64,
 }
 
-impl Allowance {
+impl<U: Eq + Hash> Allowance<U> {
     /// Nobody has sent anything yet.
     pub fn new(most: Most) -> Self {
         Allowance { most, users: Mutex::default() }
     }
 
-    /// Counts a message; the key of the limit that it would pass, and then it is not counted.
-    pub fn take(&self, uid: u32, recipients: u64, now: Instant) -> Result<(), &'static str> {
+    /// Counts a message; the limit that it would pass, and then it is not counted.
+    pub fn take(&self, user: U, recipients: u64, now: Instant) -> Result<(), Reached> {
         let mut users = self.users.lock();
-        if !users.contains_key(&uid) && users.len() >= MOST_USERS {
+        if !users.contains_key(&user) && users.len() >= MOST_USERS {
             users.retain(|_, sent| now.duration_since(sent.day) < DAY);
             if users.len() >= MOST_USERS {
-                return Err("users at the same time");
+                return Err(Reached::Users);
             }
         }
-        let sent = users.entry(uid).or_insert_with(|| Sent::new(now));
+        let sent = users.entry(user).or_insert_with(|| Sent::new(now));
         sent.turn(now);
         let limits = [
-            (sent.in_hour + 1, self.most.messages_per_hour, "sendmail.messages_per_hour"),
-            (sent.in_day + 1, self.most.messages_per_day, "sendmail.messages_per_day"),
+            (sent.in_hour + 1, self.most.messages_per_hour, Reached::MessagesPerHour),
+            (sent.in_day + 1, self.most.messages_per_day, Reached::MessagesPerDay),
             (
                 sent.recipients.saturating_add(recipients),
                 self.most.recipients_per_day,
-                "sendmail.recipients_per_day",
+                Reached::RecipientsPerDay,
             ),
         ];
-        if let Some((_, _, key)) = limits.iter().find(|(count, most, _)| count > most) {
-            return Err(key);
+        if let Some((_, _, reached)) = limits.iter().find(|(count, most, _)| count > most) {
+            return Err(*reached);
         }
         sent.in_hour += 1;
         sent.in_day += 1;
@@ -95,7 +121,7 @@ mod tests {
     use super::*;
 
     /// Messages as (uid, recipients, minutes since the start), and what becomes of each.
-    fn check(messages: &[(u32, u64, u64, Result<(), &str>)]) {
+    fn check(messages: &[(u32, u64, u64, Result<(), Reached>)]) {
         let most = Most { messages_per_hour: 2, messages_per_day: 3, recipients_per_day: 10 };
         let (allowance, start) = (Allowance::new(most), Instant::now());
         for (uid, recipients, minutes, expected) in messages {
@@ -106,7 +132,7 @@ mod tests {
 
     #[test]
     fn each_user_has_its_limits() {
-        let (hour, day) = (Err("sendmail.messages_per_hour"), Err("sendmail.messages_per_day"));
+        let (hour, day) = (Err(Reached::MessagesPerHour), Err(Reached::MessagesPerDay));
         check(&[
             (1, 1, 0, Ok(())),
             (1, 1, 0, Ok(())),
@@ -121,7 +147,7 @@ mod tests {
             (1, 1, 1439, day),
             (1, 1, 1440, Ok(())),
         ]);
-        let many = Err("sendmail.recipients_per_day");
+        let many = Err(Reached::RecipientsPerDay);
         check(&[(1, 9, 0, Ok(())), (1, 2, 0, many), (1, u64::MAX, 0, many), (1, 1, 0, Ok(()))]);
     }
 
