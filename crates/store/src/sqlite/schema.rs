@@ -635,7 +635,7 @@ mod tests {
         );
     }
 
-    /// Versions 11 and 12 add lists and what accounts remember, and take nothing away.
+    /// Versions 11 and 14 add lists and what accounts remember, and take nothing away.
     #[test]
     fn scripts_outlive_the_upgrade() {
         let place = tempfile::tempdir().unwrap();
