@@ -32,6 +32,15 @@ pub trait Lists: Send + Sync {
     /// A list's members, by address; at most [`MOST_MEMBERS`].
     fn members(&self, of: ListId) -> Result<Vec<Member>, DirectoryError>;
 
+    /// A list's member of an address, in whatever case.
+    fn member_at(&self, of: ListId, address: &Address) -> Result<Option<Member>, DirectoryError>;
+
+    /// A list's members that moderate it.
+    fn moderators(&self, of: ListId) -> Result<Vec<Member>, DirectoryError>;
+
+    /// Whether a list has a member that gets its mail.
+    fn has_readers(&self, of: ListId) -> Result<bool, DirectoryError>;
+
     /// A member, of whatever list.
     fn member(&self, id: MemberId) -> Result<Option<Member>, DirectoryError>;
 

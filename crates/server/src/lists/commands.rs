@@ -99,11 +99,11 @@ fn joining(store: &dyn Store, list: &List, member: &str) -> Result<Address, Stri
 
 fn leave(store: &dyn Store, name: &str, leaving: &[String]) -> Result<Response, String> {
     let list = find(store, name)?;
-    let members = members(store, &list)?;
     for text in leaving {
-        let address = parse_address(text)?;
-        let member = members.iter().find(|member| same(&member.address, &address));
-        let member = member.ok_or_else(|| format!("{text} is no member of {name}"))?;
+        let member = store.lists().member_at(list.id, &parse_address(text)?);
+        let member = member
+            .map_err(|error| about(text, error))?
+            .ok_or_else(|| format!("{text} is no member of {name}"))?;
         store.lists().remove_member(member.id).map_err(|error| about(text, error))?;
     }
     done(format!("{} left {name}", leaving.join(", ")))

@@ -72,8 +72,7 @@ impl Lists {
         let lists = self.store.lists();
         let Some(list) = lists.list(id)? else { return unknown() };
         let Some(detail) = detail else {
-            let members = lists.members(id)?;
-            return Ok(match self.refusal(&list, &members, sender, proven)? {
+            return Ok(match self.refusal(&list, sender, proven)? {
                 Some(reply) => Judged::Elsewhere(Destination::Unavailable(reply)),
                 None => Judged::Errand(Errand::Post(list)),
             });
@@ -100,7 +99,6 @@ impl Lists {
     fn refusal(
         &self,
         list: &List,
-        members: &[Member],
         sender: &ReversePath,
         proven: bool,
     ) -> Result<Option<Reply>, DirectoryError> {
@@ -111,14 +109,14 @@ impl Lists {
             }
             ReversePath::Address(address) => address,
         };
-        if members.iter().all(|member| member.suspended.is_some()) {
+        let lists = self.store.lists();
+        if !lists.has_readers(list.id)? {
             return Ok(Some(Reply::new(550, (5, 2, 4), "The list has no members")));
         }
-        let member = members.iter().find(|member| same(&member.address, address));
         let may = match list.style.posters {
             Posters::Anyone => return Ok(None),
-            Posters::Members => member.is_some(),
-            Posters::Moderators => member.is_some_and(|member| member.moderates),
+            Posters::Members => lists.member_at(list.id, address)?.is_some(),
+            Posters::Moderators => lists.member_at(list.id, address)?.is_some_and(|member| member.moderates),
         };
         if !may {
             return Ok(Some(refused("You may not write to this list")));
@@ -132,7 +130,7 @@ impl Lists {
     fn owners(&self, list: &List) -> Result<Destination, DirectoryError> {
         let directory = self.store.directory();
         let mut accounts = Vec::new();
-        for member in self.store.lists().members(list.id)?.iter().filter(|member| member.moderates) {
+        for member in self.store.lists().moderators(list.id)? {
             if let Found::Accounts { accounts: found, .. } = directory.find(&member.address)? {
                 accounts.extend(found);
             }
@@ -250,10 +248,8 @@ impl Lists {
     fn unsubscribe(&self, list: &List, mail: &Spooled, proven: bool) -> Result<Option<Screened>, StoreError> {
         let failed = |error: DirectoryError| StoreError::Failed(error.to_string());
         let ReversePath::Address(sender) = &mail.reverse_path else { return Ok(None) };
-        let members = self.store.lists().members(list.id).map_err(failed)?;
-        let Some(member) = members.into_iter().find(|member| same(&member.address, sender)) else {
-            return Ok(None);
-        };
+        let member = self.store.lists().member_at(list.id, sender).map_err(failed)?;
+        let Some(member) = member else { return Ok(None) };
         if proven {
             return self.remove(&member).map(|()| None);
         }

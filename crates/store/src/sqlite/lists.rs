@@ -60,6 +60,23 @@ impl Lists for Sqlite {
         Ok(self.parts.readers.lend(|reader| rows(reader, &sql, [int(of.0)], member))?)
     }
 
+    fn member_at(&self, of: ListId, address: &Address) -> Result<Option<Member>, DirectoryError> {
+        let (sql, folded) = (format!("{MEMBER} WHERE list = ?1 AND folded = ?2"), folded(address));
+        let values = params![int(of.0), folded];
+        Ok(self.parts.readers.lend(|reader| rows(reader, &sql, values, member))?.pop())
+    }
+
+    fn moderators(&self, of: ListId) -> Result<Vec<Member>, DirectoryError> {
+        let sql = format!("{MEMBER} WHERE list = ?1 AND moderates ORDER BY address");
+        Ok(self.parts.readers.lend(|reader| rows(reader, &sql, [int(of.0)], member))?)
+    }
+
+    fn has_readers(&self, of: ListId) -> Result<bool, DirectoryError> {
+        let sql = "SELECT 1 FROM list_member WHERE list = ?1 AND suspended IS NULL LIMIT 1";
+        let found = self.parts.readers.lend(|reader| first(reader, sql, [int(of.0)], |_| Ok(())))?;
+        Ok(found.is_some())
+    }
+
     fn member(&self, id: MemberId) -> Result<Option<Member>, DirectoryError> {
         let sql = format!("{MEMBER} WHERE id = ?1");
         Ok(self.parts.readers.lend(|reader| rows(reader, &sql, [int(id.0)], member))?.pop())

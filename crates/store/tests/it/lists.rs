@@ -69,6 +69,9 @@ fn members_are_bounded_and_suspended() {
     let first = lists.add_member(id, &address("First@example.net"), true).unwrap();
     assert_eq!(lists.add_member(id, &address("first@EXAMPLE.net"), false), Ok(first));
     assert!(!lists.member(first).unwrap().unwrap().moderates);
+    assert_eq!(lists.member_at(id, &address("FIRST@example.NET")).unwrap().map(|one| one.id), Some(first));
+    assert_eq!(lists.member_at(ListId(99), &address("first@example.net")), Ok(None));
+    assert_eq!((lists.moderators(id), lists.has_readers(id)), (Ok(vec![]), Ok(true)));
     assert_eq!(lists.add_member(ListId(99), &address("a@example.net"), false), Err(DirectoryError::Unknown));
 
     let start = 1_700_000_000;
@@ -80,7 +83,9 @@ fn members_are_bounded_and_suspended() {
         assert_eq!(fail(start + 3 * BOUNCE_MEMORY).suspended, None);
     }
     assert_eq!(fail(start + 3 * BOUNCE_MEMORY).suspended, Some(Timestamp(start + 3 * BOUNCE_MEMORY)));
-    lists.add_member(id, &address("first@example.net"), false).unwrap();
+    assert_eq!(lists.has_readers(id), Ok(false));
+    lists.add_member(id, &address("first@example.net"), true).unwrap();
+    assert_eq!(lists.moderators(id).unwrap().len(), 1);
     let again = lists.member(first).unwrap().unwrap();
     assert_eq!((again.bounces, again.suspended, again.why.as_str()), (0, None, ""));
 
