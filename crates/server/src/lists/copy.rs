@@ -31,6 +31,12 @@ const OF_LISTS: [&str; 9] = [
     "Precedence",
 ];
 
+/// Precedences of what nobody wrote by hand.
+const BY_MACHINES: [&str; 4] = ["auto_reply", "bulk", "junk", "list"];
+
+/// Fields of answers by machines from before RFC 3834.
+const ANSWERS: [&str; 4] = ["X-Autoreply", "X-Autorespond", "X-Auto-Response", "X-Autoresponder"];
+
 /// What is wrong with a message for a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unfit {
@@ -60,6 +66,18 @@ pub fn judge(mail: &Spooled, list: &List) -> io::Result<Option<Unfit>> {
     }
     let answers = |value: &String| value.trim_start().to_ascii_lowercase().starts_with("auto-replied");
     Ok(values(mail, "Auto-Submitted")?.iter().any(answers).then_some(Unfit::Answers))
+}
+
+/// Whether a machine wrote it by itself (RFC 3834 §5); older ones say so by their precedence or fields of their own.
+pub fn is_by_machine(mail: &Spooled) -> io::Result<bool> {
+    let word = |value: &String| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if values(mail, "Auto-Submitted")?.iter().any(|value| word(value) != "no") {
+        return Ok(true);
+    }
+    if values(mail, "Precedence")?.iter().any(|value| BY_MACHINES.contains(&word(value).as_str())) {
+        return Ok(true);
+    }
+    Ok(ANSWERS.iter().any(|name| mail.tree.fields_named(name).next().is_some()))
 }
 
 /// The copy for a list's members; blocks.
@@ -124,10 +142,11 @@ impl Copy {
 
 /// The fields that stand before all others.
 fn top(list: &List, reverse_path: &ReversePath, subject: Option<&str>) -> String {
-    let mut top = format!("Return-Path: <{reverse_path}>\r\n");
     let Address { local, host } = &list.address;
+    // Other lists replace our List-Id. This they leave, so that `judge` knows what was here before.
+    let mut top = format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {local}@{host}\r\n");
     if list.style.is_group {
-        return top + &format!("Delivered-To: {local}@{host}\r\n");
+        return top;
     }
     let own = |detail: &str| format!("<mailto:{local}+{detail}@{host}>");
     let post = match list.style.posters {

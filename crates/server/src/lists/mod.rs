@@ -103,7 +103,10 @@ impl Lists {
         proven: bool,
     ) -> Result<Option<Reply>, DirectoryError> {
         let address = match sender {
-            ReversePath::Null if list.style.is_group => return Ok(None),
+            // A group passes reports on, but nobody is a member by the null path.
+            ReversePath::Null if list.style.is_group && list.style.posters == Posters::Anyone => {
+                return Ok(None);
+            }
             ReversePath::Null => {
                 return Ok(Some(refused("Reports and answers by machines are not for a list")));
             }
@@ -228,7 +231,13 @@ impl Lists {
                 }
                 Ok(None)
             }
-            Errand::Leave(member) => self.remove(member).map(|()| None),
+            Errand::Leave(member) => {
+                match copy::is_by_machine(mail).map_err(|error| StoreError::Failed(error.to_string()))? {
+                    true => info!(member = %member.address, "a machine's answer takes nobody off a list"),
+                    false => self.remove(member)?,
+                }
+                Ok(None)
+            }
             Errand::Unsubscribe(list) => self.unsubscribe(list, mail, proven),
         }
     }

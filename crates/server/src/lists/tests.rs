@@ -113,10 +113,13 @@ fn who_may_write() {
     ];
     check(STYLE, &members);
     let anyone = Style { posters: Posters::Anyone, ..STYLE };
-    check(anyone.clone(), &[("x@example.net", false, "post"), ("", false, "550")]);
+    check(anyone, &[("x@example.net", false, "post"), ("", false, "550")]);
     let moderators = Style { posters: Posters::Moderators, ..STYLE };
     check(moderators, &[("bert@example.net", false, "550"), ("anna@example.test", true, "post")]);
-    check(Style { is_group: true, ..anyone }, &[("x@example.net", false, "post"), ("", false, "post")]);
+    let group = |posters| Style { is_group: true, posters, ..STYLE };
+    check(group(Posters::Anyone), &[("x@example.net", false, "post"), ("", false, "post")]);
+    check(group(Posters::Members), &[("bert@example.net", false, "post"), ("", false, "550")]);
+    check(group(Posters::Moderators), &[("anna@example.test", true, "post"), ("", false, "550")]);
 }
 
 /// A list's own addresses: what is signed for a member counts for it alone.
@@ -180,8 +183,9 @@ fn unfold(site: &Site, text: &str) -> Result<(String, Vec<String>), u16> {
 fn members_get_the_list_fields() {
     let site = Site::new(STYLE);
     let (copy, places) = unfold(&site, MESSAGE).unwrap();
-    let own = "Return-Path: <talk+owner@example.test>\r\nList-Id: <talk.example.test>\r\n\
-               List-Post: <mailto:talk@example.test>\r\nList-Help: <mailto:talk+owner@example.test>\r\n\
+    let own = "Return-Path: <talk+owner@example.test>\r\nDelivered-To: talk@example.test\r\n\
+               List-Id: <talk.example.test>\r\nList-Post: <mailto:talk@example.test>\r\n\
+               List-Help: <mailto:talk+owner@example.test>\r\n\
                List-Owner: <mailto:talk+owner@example.test>\r\n\
                List-Unsubscribe: <mailto:talk+unsubscribe@example.test>\r\nPrecedence: list\r\n";
     let kept = "Received: from x by y; now\r\nFrom: bert@example.net\r\nReply-To: bert@example.net\r\n\
@@ -223,6 +227,9 @@ fn what_goes_in_circles_is_refused() {
         let site = Site::new(Style { is_group, posters: Posters::Anyone, ..STYLE });
         let (copy, _) = unfold(&site, MESSAGE).unwrap();
         assert_eq!(unfold(&site, &copy), Err(554));
+        // Nor by way of another list, which replaces the fields of lists.
+        let by_another = copy.replace("List-Id: <talk.example.test>", "List-Id: <news.example.net>");
+        assert_eq!(unfold(&site, &by_another), Err(554));
     }
 }
 
@@ -280,10 +287,34 @@ fn members_leave() {
     let from = site.own(Purpose::Leave(site.member("bert@example.net").id));
     assert!(String::from_utf8(text).unwrap().contains(&format!("From: <{from}>\r\n")));
     let answer = Errand::Leave(site.member("bert@example.net"));
-    site.lists.do_errand(&answer, &mail(MESSAGE, "bert@example.net"), false).unwrap();
+    let yes = mail("Subject: Re: Leave?\r\n\r\n", "bert@example.net");
+    site.lists.do_errand(&answer, &yes, false).unwrap();
     // Once more is no error.
-    site.lists.do_errand(&answer, &mail(MESSAGE, "bert@example.net"), false).unwrap();
+    site.lists.do_errand(&answer, &yes, false).unwrap();
     let left = site.store().lists().members(site.list.id).unwrap();
     let left: Vec<String> = left.iter().map(|member| member.address.to_string()).collect();
     assert_eq!(left, ["Dora@example.com", "carl@example.test"]);
+}
+
+/// RFC 3834 §5: who is away has not answered the question whether to leave.
+#[test]
+fn answers_by_machines_take_nobody_off_a_list() {
+    let site = Site::new(STYLE);
+    let stays = |fields: &str| {
+        let bert = site.member("bert@example.net");
+        let answer = mail(&format!("{fields}Subject: Re: Leave?\r\n\r\nyes\r\n"), "bert@example.net");
+        site.lists.do_errand(&Errand::Leave(bert.clone()), &answer, false).unwrap();
+        let members = site.store().lists().members(site.list.id).unwrap();
+        members.iter().any(|member| member.id == bert.id)
+    };
+    for (fields, expected) in [
+        ("Auto-Submitted: auto-replied\r\n", true),
+        ("Auto-Submitted: Auto-Generated; x=y\r\n", true),
+        ("Precedence: bulk\r\n", true),
+        ("Precedence: AUTO_REPLY\r\n", true),
+        ("X-Autoreply: yes\r\n", true),
+        ("Auto-Submitted: no\r\nPrecedence: first-class\r\n", false),
+    ] {
+        assert_eq!(stays(fields), expected, "{fields}");
+    }
 }
