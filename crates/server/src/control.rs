@@ -405,6 +405,9 @@ pub struct DeletedRow {
 pub struct StoryRow {
     pub trace: String,
     pub events: Vec<EventRow>,
+    /// How many of a long story's events are not shown, between `events` and `last`.
+    pub between: u64,
+    pub last: Vec<EventRow>,
     /// What of it waits, in words.
     pub now: Vec<String>,
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Octets of a text of an event: what is longer is cut.
 pub const MOST_TEXT: usize = 400;
 
-/// Events of one message that are read.
-pub const MOST_EVENTS: usize = 1000;
+/// Rows of one message's story that are read from either end.
+pub const MOST_EVENTS: usize = 500;
 
 /// How much is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,6 +196,24 @@ impl Event {
     }
 }
 
+/// What happened to one message, each part the earliest first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Story {
+    /// How it began; all of it, where it is not very long.
+    pub first: Vec<Event>,
+    /// How many rows of events lie between and are not read: a post to a large list has thousands.
+    pub between: u64,
+    /// How it went on at last.
+    pub last: Vec<Event>,
+}
+
+impl Story {
+    /// All events that were read.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.first.iter().chain(&self.last)
+    }
+}
+
 /// Milliseconds since 1970.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -208,8 +226,8 @@ pub trait Stories: Send + Sync {
     /// number is kept.
     fn refused(&self, peer: IpAddr, event: Event);
 
-    /// What happened to a message, the earliest first; nothing where nothing is known (any more).
-    fn story(&self, of: TraceId) -> Result<Vec<Event>, StoreError>;
+    /// What happened to a message; nothing where nothing is known (any more).
+    fn story(&self, of: TraceId) -> Result<Story, StoreError>;
 
     /// The latest messages from an address, to it or, if an account is named, into or out of that. Reads back through
     /// what is kept until it has found as many, so one of which there is little takes a while.

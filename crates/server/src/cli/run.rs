@@ -406,9 +406,11 @@ fn queued(row: &control::QueueRow) -> String {
 
 /// A story: a line an event.
 fn story(row: &control::StoryRow) -> String {
-    let events = row.events.iter().map(|event| format!("  {}  {}\n", event.at, shown(&event.words)));
+    let line = |event: &control::EventRow| format!("  {}  {}\n", event.at, shown(&event.words));
+    let between = (row.between > 0).then(|| format!("  … and {} more events …\n", row.between));
     let now = row.now.iter().map(|words| format!("  {}\n", shown(words)));
-    std::iter::once(format!("{}\n", row.trace)).chain(events).chain(now).collect()
+    let told = row.events.iter().map(line).chain(between).chain(row.last.iter().map(line));
+    std::iter::once(format!("{}\n", row.trace)).chain(told).chain(now).collect()
 }
 
 pub(super) fn list<T: Serialize>(

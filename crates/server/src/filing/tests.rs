@@ -527,9 +527,9 @@ fn stories_tell_what_scripts_did() {
             gatehouse.judge_inside(Origin::Import, mail, delivery).unwrap_or_else(|_| panic!("shut"));
         let Outcome::Filed(filed) = site.outcome(screened) else { panic!("refused") };
         site.commit(filed);
-        let events = site.store.stories().story(trace).unwrap();
+        let story = site.store.stories().story(trace).unwrap();
         let mut told: Vec<String> =
-            events.iter().map(|one| format!("{} {} {}", one.what.word(), one.by, one.to)).collect();
+            story.events().map(|one| format!("{} {} {}", one.what.word(), one.by, one.to)).collect();
         told.sort();
         assert_eq!(told, expected, "{script}");
     };

@@ -29,7 +29,7 @@ pub fn stories(server: &Server, wanted: &str, most: usize) -> Result<Vec<StoryRo
     let (mut told, mut events) = (Vec::new(), 0);
     for trace in traces {
         let story = teller.story(trace)?;
-        events += story.events.len();
+        events += story.events.len() + story.last.len();
         told.extend(Some(story).filter(|story| !story.events.is_empty()));
         if events > MOST_TOLD {
             break;
@@ -59,11 +59,12 @@ impl Teller<'_> {
     }
 
     fn story(&mut self, trace: TraceId) -> Result<StoryRow, String> {
-        let events = self.server.store.stories().story(trace).map_err(|error| error.to_string())?;
-        let rows = events.iter().map(|event| self.row(event)).collect();
+        let story = self.server.store.stories().story(trace).map_err(|error| error.to_string())?;
         let now =
-            events.iter().filter_map(|event| self.waiting(event).transpose()).collect::<Result<_, _>>()?;
-        Ok(StoryRow { trace: trace.to_string(), events: rows, now })
+            story.events().filter_map(|event| self.waiting(event).transpose()).collect::<Result<_, _>>()?;
+        let events = story.first.iter().map(|event| self.row(event)).collect();
+        let last = story.last.iter().map(|event| self.row(event)).collect();
+        Ok(StoryRow { trace: trace.to_string(), events, between: story.between, last, now })
     }
 
     fn row(&mut self, event: &Event) -> EventRow {

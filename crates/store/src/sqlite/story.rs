@@ -7,11 +7,11 @@ use super::schema::int;
 use super::writer::Work;
 use super::{Parts, Sqlite};
 use crate::StoreError;
-use crate::story::{Event, Keep, MOST_EVENTS, MOST_TEXT, Stories, What};
+use crate::story::{Event, Keep, MOST_EVENTS, MOST_TEXT, Stories, Story, What};
 use base::{AccountId, MailboxId, Timestamp, TraceId};
 use gate::{Came, Delivery, Origin, Screened};
 use parking_lot::Mutex;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -74,21 +74,16 @@ impl Stories for Sqlite {
         }
     }
 
-    fn story(&self, of: TraceId) -> Result<Vec<Event>, StoreError> {
+    fn story(&self, of: TraceId) -> Result<Story, StoreError> {
         write_refusals(&self.parts)?;
-        let sql =
-            format!("SELECT {COLUMNS} FROM story WHERE refused = ?1 AND trace = ?2 ORDER BY seq LIMIT ?3");
         let read = self.parts.readers.read(|reading| {
-            let mut events = Vec::new();
+            let mut story = Story::default();
             for refused in [true, false] {
-                let mut statement = reading.sql.prepare_cached(&sql)?;
-                let values = params![refused, of.0.to_be_bytes(), MOST_EVENTS as i64];
-                for row in statement.query_map(values, events_of)? {
-                    events.extend(row?);
-                }
+                read_ends(reading.sql, of, refused, &mut story)?;
             }
-            events.sort_by_key(|event| event.at);
-            Ok(events)
+            story.first.sort_by_key(|event| event.at);
+            story.last.sort_by_key(|event| event.at);
+            Ok(story)
         });
         Ok(read?)
     }
@@ -126,6 +121,31 @@ impl Stories for Sqlite {
         });
         Ok(read?)
     }
+}
+
+/// Adds to a story the rows from its beginning and its end, or all where they meet.
+fn read_ends(sql: &Connection, of: TraceId, refused: bool, story: &mut Story) -> Result<(), Fault> {
+    let (trace, most) = (of.0.to_be_bytes(), MOST_EVENTS as i64);
+    let count = "SELECT count(*) FROM story WHERE refused = ?1 AND trace = ?2";
+    let rows: i64 = sql.prepare_cached(count)?.query_row(params![refused, trace], |row| row.get(0))?;
+    let between = (rows - 2 * most).max(0);
+    let query = format!(
+        "SELECT {COLUMNS} FROM story WHERE refused = ?1 AND trace = ?2 ORDER BY seq LIMIT ?3 OFFSET ?4"
+    );
+    let mut statement = sql.prepare_cached(&query)?;
+    let mut read = |limit: i64, offset: i64, events: &mut Vec<Event>| -> Result<(), Fault> {
+        for row in statement.query_map(params![refused, trace, limit, offset], events_of)? {
+            events.extend(row?);
+        }
+        Ok(())
+    };
+    if between == 0 {
+        return read(rows, 0, &mut story.first);
+    }
+    read(most, 0, &mut story.first)?;
+    read(most, most + between, &mut story.last)?;
+    story.between += between as u64;
+    Ok(())
 }
 
 /// Writes what was refused lately, and waits for what was handed over before.

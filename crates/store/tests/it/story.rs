@@ -6,7 +6,7 @@ use gate::{Delivery, Folder, Origin};
 use std::net::IpAddr;
 use std::time::Duration;
 use store::queue::{Change, Fate, Settled, Which};
-use store::story::{Event, Keep, MOST_TEXT, What};
+use store::story::{Event, Keep, MOST_EVENTS, MOST_TEXT, What};
 use store::{Settings, Store, StoreError};
 use wire::smtp::Terms;
 
@@ -23,7 +23,7 @@ fn accept(rig: &Rig, trace: TraceId, deliveries: Vec<Delivery>) {
 }
 
 fn kinds(store: &dyn Store, trace: TraceId) -> Vec<&'static str> {
-    store.stories().story(trace).unwrap().iter().map(|event| event.what.word()).collect()
+    store.stories().story(trace).unwrap().events().map(|event| event.what.word()).collect()
 }
 
 fn inbox(of: AccountId) -> Vec<Delivery> {
@@ -74,7 +74,7 @@ fn a_message_in_mailboxes() {
     rig.reopen();
     assert_eq!(kinds(&*rig.store, kept), ["came", "filed", "moved", "removed", "restored"]);
     assert_eq!(kinds(&*rig.store, gone), ["came", "filed", "removed"]);
-    let events = rig.store.stories().story(kept).unwrap();
+    let events = rig.store.stories().story(kept).unwrap().first;
     let places: Vec<_> = events.iter().skip(1).map(|event| event.mailbox).collect();
     assert_eq!(places, [Some(home), Some(work), Some(work), Some(work)]);
     assert_eq!(events[1].number, u64::from(uids[0].0));
@@ -113,8 +113,32 @@ fn a_message_for_others() {
     settle(Fate::Later { due: Timestamp(1), why: "451".into() }, What::PutOff);
     settle(Fate::Gone, What::Sent);
     assert_eq!(kinds(&*rig.store, id), ["came", "queued", "held", "released", "put-off", "sent"]);
-    let last = rig.store.stories().story(id).unwrap().pop().unwrap();
+    let last = rig.store.stories().story(id).unwrap().first.pop().unwrap();
     assert_eq!(last.said, "x".repeat(MOST_TEXT - 1));
+}
+
+/// A post to a large list: how it came and what became of it are told, and how much lies between.
+#[test]
+fn a_long_story_keeps_both_ends() {
+    let rig = Rig::new();
+    let (anna, id) = (rig.account("anna"), trace(0, 1));
+    accept(&rig, id, inbox(anna));
+    let tell = |events: Vec<Event>| {
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        let settled = vec![Settled { id: 1, fate: Fate::Gone, events }];
+        rig.store.queue().settle(settled, vec![], Box::new(move |outcome| send.send(outcome).unwrap()));
+        receive.recv().unwrap().unwrap();
+    };
+    let sent = |number| Event { number, ..Event::new(id, What::Sent) };
+    let read = || rig.store.stories().story(id).unwrap();
+    // The row of how it came is there already.
+    let most = MOST_EVENTS as u64;
+    tell((1..2 * most).map(sent).collect());
+    assert_eq!((read().between, read().last.len(), read().events().count()), (0, 0, 2 * MOST_EVENTS + 1));
+    tell((2 * most..2 * most + 70).map(sent).collect());
+    let story = read();
+    assert_eq!((story.first[0].what, story.between, story.last.len()), (What::Came, 70, MOST_EVENTS));
+    assert_eq!(story.last.last().map(|event| event.number), Some(2 * most + 69));
 }
 
 #[test]
@@ -168,7 +192,7 @@ fn a_flood_of_refusals_is_counted() {
     }
     let traces = rig.store.stories().latest("x@example.net", None, 10_000).unwrap();
     let events: Vec<Event> =
-        traces.iter().flat_map(|trace| rig.store.stories().story(*trace).unwrap()).collect();
+        traces.iter().flat_map(|trace| rig.store.stories().story(*trace).unwrap().first).collect();
     assert!(events.len() < 400, "{} rows", events.len());
     assert_eq!(events.iter().map(|event| event.number + 1).sum::<u64>(), 5000);
 }
