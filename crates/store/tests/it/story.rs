@@ -40,12 +40,12 @@ fn refusal(trace: TraceId) -> Event {
 #[test]
 fn what_is_not_kept_is_erased() {
     let rig = Rig::with(|settings| settings.keep_deleted = std::time::Duration::ZERO);
-    let anna = rig.account("anna");
-    accept(&rig, trace(0, 1), inbox(anna));
+    let (anna, id) = (rig.account("anna"), trace(0, 1));
+    accept(&rig, id, inbox(anna));
     let home = rig.inbox(anna);
     let uids: Vec<_> = rig.content(anna, home).into_keys().collect();
     rig.store.remove_recoverably(anna, home, &uids).unwrap();
-    assert_eq!(kinds(&*rig.store, trace(0, 1)), ["came", "filed", "erased"]);
+    assert_eq!(kinds(&*rig.store, id), ["came", "filed", "erased"]);
 }
 
 #[test]
