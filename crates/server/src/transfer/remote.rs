@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// How long the other server may be silent.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long it may take to greet, and to say whether it has TLS. One that waits for TLS itself says nothing.
+const GREETING: Duration = Duration::from_secs(20);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(20);
 
@@ -56,7 +58,11 @@ impl Url {
             return Err(format!("--insecure is for a server on this machine only, not for {}", self.host));
         }
         if self.starttls {
-            ask_for_tls(&mut stream)?;
+            stream.set_read_timeout(Some(GREETING)).map_err(failed)?;
+            ask_for_tls(&mut stream).map_err(|why| {
+                format!("{why} (is TLS there from the start? Then it is imaps://{})", self.host)
+            })?;
+            stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
         }
         let name =
             self.host.parse().map(Host::Literal).or_else(|_| base::Domain::new(&self.host).map(Host::Domain));
