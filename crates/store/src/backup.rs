@@ -30,6 +30,7 @@ use crate::vault::DatabaseSeal;
 use base::Timestamp;
 use copying::Entry;
 use passing::Passing;
+pub(crate) use passing::sweep;
 use rusqlite::Connection;
 use rusqlite::backup::Backup as Pages;
 use shelf::{Backup, Shelf, sealed_name};

@@ -69,8 +69,8 @@ pub fn loss(store: &Path, snapshot: &Snapshot) -> Result<Loss, StoreError> {
     })
 }
 
-/// Puts a snapshot in place of the database, which is kept under another name; gives that. Nobody may have the store
-/// open.
+/// Puts a snapshot in place of the database, which is kept under another name; gives that. The snapshot is renamed, too:
+/// the next upgrade keeps the database as it will be then. Nobody may have the store open.
 pub fn rollback(store: &Path, snapshot: &Snapshot) -> Result<PathBuf, StoreError> {
     let _alone = crate::sqlite::alone(store)?;
     let current = store.join(schema_file());
@@ -82,6 +82,7 @@ pub fn rollback(store: &Path, snapshot: &Snapshot) -> Result<PathBuf, StoreError
     }
     let stamp = Timestamp::now().to_string().replace(':', "-");
     let kept = store.join(format!("{}.before-rollback-{stamp}", schema_file()));
+    let used = store.join(format!("{}.rolled-back-to-{}-{stamp}", schema_file(), snapshot.version));
     // A copy first: should this break off, the snapshot is still there to go back to.
     let passing = store.join(format!("{}.passing", schema_file()));
     let broken = |e| failed(format!("going back in {}: {e}", store.display()));
@@ -99,6 +100,7 @@ pub fn rollback(store: &Path, snapshot: &Snapshot) -> Result<PathBuf, StoreError
         fs::File::open(&passing)?.sync_all()?;
         fs::rename(&current, &kept)?;
         fs::rename(&passing, &current)?;
+        fs::rename(&snapshot.path, &used)?;
         fs::File::open(store)?.sync_all()
     };
     step().map_err(broken)?;
@@ -140,11 +142,35 @@ mod tests {
             open_copy(path).unwrap().query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap()
         };
         assert_eq!((messages(&database), messages(&kept)), (0, 1));
-        let failing = snapshots(store).unwrap().remove(0);
+        assert_eq!(snapshots(store).unwrap(), [], "an upgrade would take it for one of its own");
         fs::write(&snapshot, b"no database").unwrap();
+        let failing = snapshots(store).unwrap().remove(0);
         assert!(rollback(store, &failing).is_err());
         assert_eq!(messages(&database), 0, "what can't be given its gaps does not take the database's place");
-        // It can be done once more.
-        assert_eq!(snapshots(store).unwrap().len(), 1);
+        assert_eq!(snapshots(store).unwrap().len(), 1, "what broke off can be tried again");
+    }
+
+    #[test]
+    fn the_next_upgrade_keeps_what_came_since() {
+        let place = tempfile::tempdir().unwrap();
+        let store = place.path();
+        let database = store.join(schema_file());
+        let queued = |path: &Path| -> i64 {
+            open_copy(path).unwrap().query_row("SELECT count(*) FROM queue", [], |row| row.get(0)).unwrap()
+        };
+        drop(crate::sqlite::open_version(store, 2).unwrap());
+        drop(crate::sqlite::open_writer(store).unwrap());
+        rollback(store, &snapshots(store).unwrap()[0]).unwrap();
+        let back = crate::sqlite::open_version(store, 2).unwrap();
+        back.execute_batch(
+            "INSERT INTO queue (trace, mail, domain, reverse_path, recipient, size, smtputf8, since, destination)
+             VALUES (x'00', 1, 1, 'a@example.net', 'b@example.com', 10, 0, 77, 'example.com')",
+        )
+        .unwrap();
+        drop(back);
+        drop(crate::sqlite::open_writer(store).unwrap());
+        let again = snapshots(store).unwrap();
+        assert_eq!(again.iter().map(|one| (one.version, queued(&one.path))).collect::<Vec<_>>(), [(2, 1)]);
+        assert_eq!(queued(&database), 1);
     }
 }

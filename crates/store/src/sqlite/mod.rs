@@ -36,6 +36,8 @@ mod writer;
 pub(crate) use mailboxes::special_of;
 pub(crate) use rows::flags;
 #[cfg(test)]
+#[cfg(test)]
+pub(crate) use schema::open_version;
 pub(crate) use schema::open_writer;
 
 use crate::story::Stories;
@@ -111,6 +113,7 @@ impl Sqlite {
     pub fn open(settings: &Settings) -> Result<Arc<Sqlite>, StoreError> {
         let vault = Vault::open(settings)?;
         let disk = Disk::open(&settings.directory, settings.least_free)?;
+        crate::backup::sweep(&settings.directory);
         let connection = schema::open_writer(&settings.directory)?;
         belongs_to(&connection, &vault)?;
         let wal = Arc::new(Wal::default());

@@ -470,6 +470,12 @@ pub(crate) fn open_writer(directory: &Path) -> Result<Connection, StoreError> {
     upgrade_to(directory, STEPS)
 }
 
+/// As a program whose newest version this was opens it.
+#[cfg(test)]
+pub(crate) fn open_version(directory: &Path, version: usize) -> Result<Connection, StoreError> {
+    upgrade_to(directory, &STEPS[..version])
+}
+
 /// Opens a connection that can only read.
 pub(super) fn open_reader(directory: &Path) -> rusqlite::Result<Connection> {
     use rusqlite::OpenFlags;
@@ -546,7 +552,7 @@ fn for_owner_only(path: &Path) -> std::io::Result<()> {
 }
 
 /// Keeps the database as it was before an upgrade. One that exists already is of an attempt that failed, and of
-/// the same content.
+/// the same content: going back to one (`rollback`) renames it.
 fn snapshot(connection: &Connection, directory: &Path, version: i64) -> Result<(), StoreError> {
     let name = directory.join(format!("{FILE}.before-upgrade-from-{version}"));
     if name.exists() {

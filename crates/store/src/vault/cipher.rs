@@ -64,7 +64,7 @@ fn nonce(number: u64) -> Nonce {
 }
 
 /// Random octets, unguessable.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut octets = [0; N];
     aws_lc_rs::rand::fill(&mut octets).map_err(|_| failed("no random numbers"))?;
     Ok(octets)

@@ -19,6 +19,7 @@ mod spool;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cipher::random;
 pub(crate) use database::DatabaseSeal;
 
 use crate::{Settings, Spool, StoreError, StoredMessage};
