@@ -36,9 +36,7 @@ mod writer;
 pub(crate) use mailboxes::special_of;
 pub(crate) use rows::flags;
 #[cfg(test)]
-#[cfg(test)]
-pub(crate) use schema::open_version;
-pub(crate) use schema::open_writer;
+pub(crate) use schema::{open_version, open_writer};
 
 use crate::story::Stories;
 use crate::vault::Vault;
