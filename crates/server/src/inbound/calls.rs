@@ -3,7 +3,7 @@
 use crate::lists::{Errand, Lists};
 use crate::server::Server;
 use base::Reply;
-use gate::{Content, Peer, Recipient, Ruling, Rulings, Screened, Sender, Spooled};
+use gate::{Content, Delivery, Peer, Recipient, Ruling, Rulings, Screened, Sender, Spooled};
 use store::StoreError;
 use tracing::{info, warn};
 use wire::smtp::Terms;
@@ -47,57 +47,73 @@ pub struct Answered {
 }
 
 impl Called {
-    /// Does what the calls of a message ask for. What its content is refused for, no list does either.
+    /// Does what the calls of a message ask for. What its content is refused for, no list does either. A list that refuses
+    /// it when others take it, be it `others` than lists, has it held.
     pub async fn answer(
         self,
         server: &Server,
         mail: &Spooled,
         calls: Vec<Call>,
+        others: bool,
     ) -> Result<Answered, StoreError> {
         if let Some(reply) = self.content.turns_away() {
             return Ok(Answered { mail: Vec::new(), reply: Some(reply.clone()) });
         }
         let (lists, mail) = (server.lists.clone(), mail.clone());
+        let because = mail.trace;
         let work = move || {
-            let mut answered = Answered::default();
+            let (mut answered, mut refused) = (Answered::default(), Vec::new());
             for call in calls {
-                self.answer_one(&lists, &mail, call, &mut answered)?;
+                if let Some(reply) = self.answer_one(&lists, &mail, &call, &mut answered)?
+                    && let Errand::Post(list) = &call.errand
+                {
+                    refused.push((list.clone(), reply.clone(), call.ruling));
+                    answered.reply.get_or_insert(reply);
+                }
+            }
+            if !refused.is_empty() && (others || !answered.mail.is_empty()) {
+                let hold = |(list, reply, ruling)| Ok((lists.held(&list, &reply)?, ruling));
+                let held = refused.into_iter().map(hold).collect::<Result<_, StoreError>>()?;
+                let mail = Spooled { trace: crate::random::trace_id(), ..mail.clone() };
+                let held_back =
+                    self.seal(mail, held).map_err(|reply| StoreError::Failed(reply.to_string()))?;
+                answered.mail.push(held_back.because_of(because, "copy held back, as a list refuses it"));
             }
             Ok(answered)
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| StoreError::Failed(error.to_string()))?
     }
 
+    /// Does what one call asks for; says why, where its list refuses the message.
     fn answer_one(
         &self,
         lists: &Lists,
         mail: &Spooled,
-        call: Call,
+        call: &Call,
         answered: &mut Answered,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Reply>, StoreError> {
         let Errand::Post(list) = &call.errand else {
             answered.mail.extend(lists.do_errand(&call.errand, mail, call.proven)?);
-            return Ok(());
+            return Ok(None);
         };
         let copy = lists.unfold(mail, list, &call.terms)?.and_then(|(copy, deliveries)| {
-            let rulings = Rulings {
-                peer: self.peer.clone(),
-                sender: self.sender.clone(),
-                recipients: deliveries.into_iter().map(|one| (one, call.ruling.clone())).collect(),
-                content: vec![self.content.clone()],
-            };
-            rulings.seal(copy)
+            self.seal(copy, deliveries.into_iter().map(|one| (one, call.ruling.clone())).collect())
         });
         match copy {
             Ok(copy) => {
                 info!(trace = %mail.trace, list = %list.address, members = copy.deliveries().len(), "sent on to a list");
                 answered.mail.push(copy.because_of(mail.trace, "copy for the list's members"));
+                Ok(None)
             }
             Err(reply) => {
                 warn!(trace = %mail.trace, list = %list.address, %reply, "not sent on to a list");
-                answered.reply.get_or_insert(reply);
+                Ok(Some(reply))
             }
         }
-        Ok(())
+    }
+
+    fn seal(&self, mail: Spooled, recipients: Vec<(Delivery, Ruling<Recipient>)>) -> Result<Screened, Reply> {
+        let content = vec![self.content.clone()];
+        Rulings { peer: self.peer.clone(), sender: self.sender.clone(), recipients, content }.seal(mail)
     }
 }

@@ -285,7 +285,7 @@ impl Transaction {
             }
         }
         if !self.calls.is_empty() {
-            match at_lists.answer(server, &mail, self.calls).await {
+            match at_lists.answer(server, &mail, self.calls, !all.is_empty()).await {
                 Ok(Answered { reply: Some(reply), mail }) if all.is_empty() && mail.is_empty() => {
                     return refused(reply);
                 }

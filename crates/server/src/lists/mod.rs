@@ -148,6 +148,22 @@ impl Lists {
         }
     }
 
+    /// Where a message goes that a list refuses while others take it: to quarantine, for one who answers for the list.
+    pub fn held(&self, list: &List, reply: &Reply) -> Result<Delivery, StoreError> {
+        let owners = self.owners(list).map_err(|error| StoreError::Failed(error.to_string()))?;
+        let owner = match owners {
+            Destination::Local(owners) => owners.into_iter().next(),
+            _ => None,
+        };
+        let nobody = || StoreError::Failed(format!("nobody answers for the list {}", list.address));
+        let owner = owner.ok_or_else(nobody)?;
+        let instead_of = Box::new(inbox(owner.account, owner.domain, &list.address));
+        Ok(Delivery::Quarantine {
+            instead_of,
+            reason: format!("the list {} refuses it: {reply}", list.address),
+        })
+    }
+
     /// What a list's members get of a message, and where that goes; or why they don't. Blocks.
     pub fn unfold(
         &self,

@@ -318,3 +318,13 @@ fn answers_by_machines_take_nobody_off_a_list() {
         assert_eq!(stays(fields), expected, "{fields}");
     }
 }
+
+/// What others take, and a list refuses, waits in quarantine for one of the list's moderators.
+#[test]
+fn what_a_list_refuses_is_held_for_its_moderator() {
+    let site = Site::new(STYLE);
+    let held = site.lists.held(&site.list, &Reply::new(554, (5, 4, 6), "was here")).unwrap();
+    let Delivery::Quarantine { instead_of, reason } = held else { panic!("{held:?}") };
+    assert!(matches!(*instead_of, Delivery::Mailbox { account, .. } if account == site.anna));
+    assert!(reason.contains("talk@example.test") && reason.contains("was here"), "{reason}");
+}
