@@ -5,6 +5,7 @@
 use crate::config::Door;
 use listenfd::ListenFd;
 use rustix::io::FdFlags;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
@@ -53,6 +54,11 @@ impl Sockets {
     fn take(&mut self, address: SocketAddr) -> Option<TcpListener> {
         let at = self.0.iter().position(|(known, _)| *known == address)?;
         Some(self.0.swap_remove(at).1)
+    }
+
+    /// The addresses, in order.
+    pub fn addresses(&self) -> BTreeSet<SocketAddr> {
+        self.0.iter().map(|(address, _)| *address).collect()
     }
 
     /// Each with its address.

@@ -52,7 +52,7 @@ impl Systemd {
         self.say(&format!("STATUS={status}"));
     }
 
-    /// How often the watchdog is to be fed: in time for the next but one to be lost.
+    /// How often the watchdog is to be fed: what comes late is not too late yet.
     pub fn feeding_time(&self) -> Option<Duration> {
         self.socket.as_ref().and(self.watchdog).map(|time| time / 3)
     }

@@ -14,7 +14,11 @@ use parking_lot::Mutex;
 use probes::Probe;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
+
+/// Letters that may wait.
+const MOST_LETTERS: usize = 64;
 
 /// What an alarm is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -114,12 +118,18 @@ impl Board {
 
 /// Looks at everything again and again, for ever.
 pub async fn watch(server: Arc<Server>, settings: config::Alarms) {
+    // A letter may wait for the very disk that it tells of: no look waits for a letter.
+    let (letters, waiting) = mpsc::channel(MOST_LETTERS);
+    tokio::join!(look_on(server.clone(), settings, letters), send_all(server, waiting));
+}
+
+async fn look_on(server: Arc<Server>, settings: config::Alarms, letters: mpsc::Sender<News>) {
     let mut probes = probes::all(&server, &settings);
     loop {
-        let server = server.clone();
+        let (server, letters) = (server.clone(), letters.clone());
         // A look reads files and the store.
         let look = tokio::task::spawn_blocking(move || {
-            look(&server, &mut probes);
+            look(&server.alarms, &mut probes, &letters);
             probes
         });
         probes = match look.await {
@@ -130,16 +140,26 @@ pub async fn watch(server: Arc<Server>, settings: config::Alarms) {
     }
 }
 
-fn look(server: &Server, probes: &mut [Box<dyn Probe>]) {
+fn look(board: &Board, probes: &mut [Box<dyn Probe>], letters: &mpsc::Sender<News>) {
     for probe in probes {
-        let Some(news) = server.alarms.note(probe.kind(), probe.look(), Timestamp::now()) else { continue };
+        let Some(news) = board.note(probe.kind(), probe.look(), Timestamp::now()) else { continue };
         match &news {
             News::Raised(alarm) => error!(alarm = alarm.kind.word(), what = alarm.what, "alarm"),
             News::Over(alarm) => {
                 info!(alarm = alarm.kind.word(), since = %alarm.since, "the alarm is over");
             }
         }
-        if let Err(why) = letter::send(server, &news) {
+        if letters.try_send(news).is_err() {
+            warn!("no mail about the alarm: too many wait");
+        }
+    }
+}
+
+async fn send_all(server: Arc<Server>, mut waiting: mpsc::Receiver<News>) {
+    while let Some(news) = waiting.recv().await {
+        let server = server.clone();
+        let sent = tokio::task::spawn_blocking(move || letter::send(&server, &news)).await;
+        if let Err(why) = sent.unwrap_or_else(|error| Err(error.to_string())) {
             warn!(why, "no mail about the alarm");
         }
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Store;
+use tracing::warn;
 
 /// Entries of the queue that are looked at for the oldest that is not held.
 const OLDEST: usize = 100;
@@ -31,6 +32,11 @@ pub trait Probe: Send {
 /// All that the settings ask for.
 pub fn all(server: &Server, settings: &config::Alarms) -> Vec<Box<dyn Probe>> {
     let store = &server.store;
+    if Linux.own().is_none() || Linux.machine().is_none() {
+        warn!(
+            "the alarm about memory sees /proc/self/smaps_rollup or /proc/meminfo not: ProcSubset= in the unit?"
+        );
+    }
     let mut probes: Vec<Box<dyn Probe>> = vec![
         Box::new(Disk { directory: settings.data.clone(), least: settings.disk_free }),
         Box::new(Memory { source: Linux, own: settings.memory_own, free: settings.memory_free }),
@@ -96,16 +102,20 @@ impl<S: MemorySource> Probe for Memory<S> {
     }
 
     fn look(&mut self) -> Reading {
-        let (Some(own), Some((all, free))) = (self.source.own(), self.source.machine()) else {
-            return Reading::Between;
-        };
-        let most = self.own.unwrap_or(all / 2);
-        let own = rising(own, most, || {
-            format!("The server takes {} MiB of memory; more than {} is unusual.", own >> 20, most >> 20)
+        let (own, machine) = (self.source.own(), self.source.machine());
+        let most = self.own.or_else(|| machine.map(|(all, _)| all / 2));
+        let own = own.zip(most).map_or(Reading::Between, |(own, most)| {
+            rising(own, most, || {
+                format!("The server takes {} MiB of memory; more than {} is unusual.", own >> 20, most >> 20)
+            })
         });
-        let least = self.free.unwrap_or(all / 20);
-        let free = falling(free, least, || {
-            format!("The machine has {} MiB of memory left: soon the system will end processes.", free >> 20)
+        let free = machine.map_or(Reading::Between, |(all, free)| {
+            falling(free, self.free.unwrap_or(all / 20), || {
+                format!(
+                    "The machine has {} MiB of memory left: soon the system will end processes.",
+                    free >> 20
+                )
+            })
         });
         worse(own, free)
     }

@@ -77,6 +77,11 @@ fn memory() {
     }
     check(600, 300, (Some(700), None), 'f');
     check(100, 300, (None, Some(301)), '!');
+    // What can be seen is judged, though the rest can't.
+    let source = Told { own: Some(600), machine: None };
+    assert_eq!(level(&Memory { source, own: Some(500), free: None }.look()), '!');
+    let source = Told { own: None, machine: Some((1000, 49)) };
+    assert_eq!(level(&Memory { source, own: None, free: None }.look()), '!');
     let unknown = Memory { source: Told { own: None, machine: None }, own: None, free: None }.look();
     assert_eq!(unknown, Reading::Between);
 }

@@ -3,7 +3,8 @@
 //! reads nothing from outside.
 //!
 //! SIGTERM and SIGINT stop the server and then the keeper. SIGHUP has the configuration read again: the keeper opens and
-//! closes what has changed of the doors and hands all sockets over anew, on which the server reloads.
+//! closes what has changed of the doors and hands all sockets over anew, on which the server reloads. The same is done
+//! before a server is started again.
 
 mod line;
 #[cfg(test)]
@@ -15,7 +16,9 @@ use crate::config::{self, Config};
 use crate::confine::privileges::{self, Keep, Whose};
 use crate::log::LogTo;
 use crate::sockets::Sockets;
+use crate::systemd::Systemd;
 use rustix::process::{Pid, Signal};
+use std::convert::Infallible;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -25,7 +28,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tracing::{error, info, warn};
 
-/// The shortest wait before a crashed server is started again; it doubles with each crash.
+/// The shortest wait before a crashed server is started again, or a port that was taken is tried again; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest.
@@ -36,9 +39,6 @@ const STEADY: Duration = Duration::from_secs(600);
 
 /// How long a server may take to stop: longer than it waits for its connections.
 const STOPPING: Duration = Duration::from_secs(60);
-
-/// How long after a port could not be opened that is tried again: the server may have held it still.
-const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// Keeps a server until it is told to stop; the error is a text to print.
 pub fn run(config: &Config) -> Result<ExitCode, String> {
@@ -67,8 +67,11 @@ pub fn run(config: &Config) -> Result<ExitCode, String> {
 struct Keeper {
     files: Vec<PathBuf>,
     sockets: Sockets,
+    /// Whether ports that the configuration names could not be opened.
+    has_shut_doors: bool,
     waits: Waits,
     signals: Orders,
+    systemd: Systemd,
 }
 
 /// What the keeper is told to do.
@@ -100,25 +103,49 @@ impl Keeper {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         };
-        Ok(Keeper { files, sockets, waits: Waits::default(), signals })
+        Ok(Keeper {
+            files,
+            sockets,
+            has_shut_doors: false,
+            waits: Waits::default(),
+            signals,
+            systemd: Systemd::of_environment(),
+        })
     }
 
     async fn keep(mut self) -> io::Result<ExitCode> {
         let mut has_served = false;
         loop {
-            match self.run_once().await? {
-                End::Told => return Ok(ExitCode::SUCCESS),
+            let served = match self.run_once().await {
+                Ok(End::Told) => return Ok(ExitCode::SUCCESS),
                 // A wrong configuration is no crash: whoever starts us hears of it at once.
-                End::Alone { served: None, .. } if !has_served => return Ok(ExitCode::FAILURE),
-                End::Alone { status, served } => {
-                    has_served = true;
-                    let wait = self.waits.after(served.unwrap_or_default());
-                    error!(%status, signal = status.signal(), wait = ?wait, "the server ended; it is started again");
-                    if self.signals.rest(wait).await == Some(Order::Stop) {
-                        return Ok(ExitCode::SUCCESS);
-                    }
+                Ok(End::Alone { served: None, .. }) if !has_served => return Ok(ExitCode::FAILURE),
+                Ok(End::Alone { status, served }) => {
+                    error!(%status, signal = status.signal(), "the server ended");
+                    served.unwrap_or_default()
                 }
+                Err(error) if !has_served => return Err(error),
+                // Too many processes or too little memory may be for now only.
+                Err(error) => {
+                    error!(%error, "the server can't be started");
+                    Duration::ZERO
+                }
+            };
+            has_served = true;
+            let wait = self.waits.after(served);
+            warn!(?wait, "the server is started again");
+            if self.rest(wait).await == Some(Order::Stop) {
+                return Ok(ExitCode::SUCCESS);
             }
+            self.open_doors();
+        }
+    }
+
+    /// Waits so long, or until told to stop.
+    async fn rest(&mut self, time: Duration) -> Option<Order> {
+        tokio::select! {
+            order = self.signals.rest(time) => order,
+            never = feed(&self.systemd) => match never {},
         }
     }
 
@@ -127,27 +154,37 @@ impl Keeper {
         let (line, theirs) = Line::pair()?;
         line.hand(&self.sockets)?;
         let mut child = self.start(theirs)?;
-        let (mut ready, mut retry) = (None, None);
+        let (mut is_starting, mut ready) = (true, None);
+        let mut tries = Waits::default();
+        let mut retry = self.next_try(&mut tries);
         loop {
             tokio::select! {
                 status = child.wait() => {
                     return Ok(End::Alone { status: status?, served: ready.map(|since: Instant| since.elapsed()) });
                 }
-                said = line.ready(), if ready.is_none() => {
-                    if said? {
-                        ready = Some(Instant::now());
-                    } else {
-                        let status = child.wait().await?;
-                        return Ok(End::Alone { status, served: None });
-                    }
+                said = line.ready(), if is_starting => {
+                    is_starting = false;
+                    // An error is an end, too: so a server is seen that ended before it took its sockets.
+                    ready = said.unwrap_or(false).then(Instant::now);
                 }
-                () = until(retry) => retry = self.renew(&line),
+                never = feed(&self.systemd), if is_starting => match never {},
+                () = until(retry) => {
+                    if self.open_doors() {
+                        self.hand(&line);
+                    }
+                    retry = self.next_try(&mut tries);
+                }
                 order = self.signals.next() => match order {
                     Order::Stop => {
-                        stop(&mut child).await?;
+                        stop(&mut child).await;
                         return Ok(End::Told);
                     }
-                    Order::Reload => retry = self.renew(&line),
+                    Order::Reload => {
+                        self.open_doors();
+                        self.hand(&line);
+                        tries = Waits::default();
+                        retry = self.next_try(&mut tries);
+                    }
                 },
             }
         }
@@ -160,29 +197,40 @@ impl Keeper {
         for file in &self.files {
             command.arg("--config").arg(file);
         }
-        Command::from(command).stdin(Stdio::from(line)).spawn()
+        // Never two at once, whatever goes wrong here.
+        Command::from(command).stdin(Stdio::from(line)).kill_on_drop(true).spawn()
     }
 
-    /// Reads the configuration again, opens and closes what has changed, and hands all over, on which the server reloads.
-    /// When it is to be done once more.
-    fn renew(&mut self, line: &Line) -> Option<Instant> {
-        let mut again = None;
-        match config::load(&self.files) {
-            Ok(config) => {
-                let (sockets, failed) = Sockets::open(&config.doors, std::mem::take(&mut self.sockets));
-                self.sockets = sockets;
-                for why in &failed {
-                    warn!(why, "a door stays shut");
-                }
-                again = (!failed.is_empty()).then(|| Instant::now() + TRY_AGAIN);
+    /// Reads the configuration again, and opens and closes what has changed: whether anything has.
+    fn open_doors(&mut self) -> bool {
+        let config = match config::load(&self.files) {
+            Ok(config) => config,
+            Err(error) => {
+                error!(%error, "the configuration is wrong; the old one stays in use");
+                return false;
             }
-            Err(error) => error!(%error, "the configuration is wrong; the old one stays in use"),
+        };
+        let before = self.sockets.addresses();
+        let (sockets, failed) = Sockets::open(&config.doors, std::mem::take(&mut self.sockets));
+        for why in &failed {
+            warn!(why, "a door stays shut");
         }
+        self.has_shut_doors = !failed.is_empty();
+        self.sockets = sockets;
+        self.sockets.addresses() != before
+    }
+
+    /// Hands all sockets over, on which the server reloads.
+    fn hand(&self, line: &Line) {
         if let Err(error) = line.hand(&self.sockets) {
             // It is about to end, and gets them when it starts again.
             warn!(%error, "the server takes no sockets");
         }
-        again
+    }
+
+    /// When to try again what could not be opened: the server may have held it still, or another program does.
+    fn next_try(&self, tries: &mut Waits) -> Option<Instant> {
+        self.has_shut_doors.then(|| Instant::now() + tries.after(Duration::ZERO))
     }
 }
 
@@ -202,6 +250,16 @@ impl Orders {
     }
 }
 
+/// Feeds systemd's watchdog in place of a server that can't yet.
+async fn feed(systemd: &Systemd) -> Infallible {
+    let Some(pause) = systemd.feeding_time() else { return std::future::pending().await };
+    let mut clock = tokio::time::interval(pause);
+    loop {
+        clock.tick().await;
+        systemd.feed();
+    }
+}
+
 async fn until(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time.into()).await,
@@ -210,7 +268,7 @@ async fn until(time: Option<Instant>) {
 }
 
 /// Stops the server, in order if it does so in time.
-async fn stop(child: &mut Child) -> io::Result<()> {
+async fn stop(child: &mut Child) {
     info!("stopping");
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
@@ -219,12 +277,13 @@ async fn stop(child: &mut Child) -> io::Result<()> {
     }
     if tokio::time::timeout(STOPPING, child.wait()).await.is_err() {
         warn!("the server does not stop: it is killed");
-        child.kill().await?;
+        if let Err(error) = child.kill().await {
+            warn!(%error, "it can't be killed");
+        }
     }
-    Ok(())
 }
 
-/// How long to wait before a crashed server is started again.
+/// How long to wait before what failed is tried again.
 #[derive(Default)]
 struct Waits {
     next: Option<Duration>,

@@ -32,3 +32,13 @@ fn a_line_hands_sockets_over() {
     drop(keeper);
     assert!(server.receive().unwrap().is_none());
 }
+
+/// A server that ends before it took its sockets is gone like any other, though the kernel tells of a reset
+/// (unix(7)): no error of the keeper's.
+#[tokio::test]
+async fn a_server_that_took_nothing_is_not_ready() {
+    let (keeper, server) = Line::pair().unwrap();
+    keeper.hand(&Sockets::default()).unwrap();
+    drop(server);
+    assert!(!keeper.ready().await.unwrap_or(false));
+}

@@ -2,7 +2,7 @@
 //!
 //! A thread of its own writes: whoever logs never waits for a disk. Lines that come while too many wait are lost and
 //! counted, and so are those that the disk does not take. `mailward.log` becomes `mailward.log.1` and so on; of these so
-//! many are kept, and no more.
+//! many are kept, and no more. Where that can't be done the file at hand grows on, and it is tried again.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait.
@@ -19,6 +19,9 @@ const WAITING: usize = 4096;
 
 /// Octets of a line; the rest is cut.
 const MOST_LINE: usize = 16 * 1024;
+
+/// How long after a file could not be turned over that is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 /// For the owner, and for the group that may read logs.
 const MODE: u32 = 0o640;
@@ -129,6 +132,8 @@ struct Turner {
     file: File,
     octets: u64,
     since: SystemTime,
+    /// Since it could not be turned over: when that is tried again.
+    again: Option<Instant>,
 }
 
 impl Turner {
@@ -137,7 +142,7 @@ impl Turner {
         let about = file.metadata()?;
         // Not every file system knows when a file was made.
         let since = about.created().unwrap_or_else(|_| SystemTime::now());
-        Ok(Turner { octets: about.len(), since, file, settings })
+        Ok(Turner { octets: about.len(), since, file, settings, again: None })
     }
 
     fn reopen(&mut self) -> io::Result<()> {
@@ -148,28 +153,59 @@ impl Turner {
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         let is_full = self.octets > 0 && self.octets + line.len() as u64 > self.settings.octets;
         let is_old = self.since.elapsed().is_ok_and(|age| age >= self.settings.age);
-        if is_full || is_old && self.octets > 0 {
-            self.turn_over()?;
+        let is_due = is_full || is_old && self.octets > 0;
+        if is_due && self.again.is_none_or(|time| time <= Instant::now()) {
+            self.try_to_turn_over()?;
         }
+        self.append(line)
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
         self.file.write_all(line)?;
         self.octets += line.len() as u64;
         Ok(())
     }
 
-    /// Moves each file one number up; the last one goes.
+    /// Says once, in the log itself, why it can't.
+    fn try_to_turn_over(&mut self) -> io::Result<()> {
+        let Err(error) = self.turn_over() else { return Ok(()) };
+        match self.again.replace(Instant::now() + TRY_AGAIN) {
+            Some(_) => Ok(()),
+            None => {
+                self.append(format!("the log can't be turned over and goes on here: {error}\n").as_bytes())
+            }
+        }
+    }
+
+    /// Begins a new file. That is opened before anything is moved: where it can't be, all stays as it is.
     fn turn_over(&mut self) -> io::Result<()> {
         let Settings { path, keep, .. } = &self.settings;
-        if *keep == 0 {
-            fs::remove_file(path)?;
-        }
-        for number in (1..*keep).rev() {
-            moved(&numbered(path, number), &numbered(path, number + 1))?;
-        }
+        let passing = beside(path, "new");
+        let file = open(&passing)?;
+        file.set_len(0)?;
         if *keep > 0 {
-            moved(path, &numbered(path, 1))?;
+            move_up(path, *keep)?;
         }
-        self.reopen()
+        fs::rename(&passing, path)?;
+        *self = Turner {
+            file,
+            octets: 0,
+            since: SystemTime::now(),
+            again: None,
+            settings: self.settings.clone(),
+        };
+        Ok(())
     }
+}
+
+/// Moves each file one number up, as far as the first number that is free: tried many times, too, it loses none but the last.
+fn move_up(path: &Path, keep: usize) -> io::Result<()> {
+    let numbered = |number: usize| beside(path, &number.to_string());
+    let free = (1..keep).find(|number| !numbered(*number).exists()).unwrap_or(keep);
+    for number in (1..free).rev() {
+        moved(&numbered(number), &numbered(number + 1))?;
+    }
+    moved(path, &numbered(1))
 }
 
 fn moved(from: &Path, to: &Path) -> io::Result<()> {
@@ -179,9 +215,9 @@ fn moved(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-fn numbered(path: &Path, number: usize) -> PathBuf {
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{number}"));
+    name.push(format!(".{suffix}"));
     name.into()
 }
 
@@ -246,6 +282,30 @@ mod tests {
         assert_eq!(
             (text(folder.path(), "away"), text(folder.path(), "log")),
             ("one\ntwo\n".into(), "three\n".into())
+        );
+    }
+
+    /// A folder stands where the new file should: nothing is moved or lost, it is said once, and it goes on later.
+    #[test]
+    fn what_can_not_be_turned_over_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("log.1"), "old\n").unwrap();
+        fs::create_dir(folder.path().join("log.new")).unwrap();
+        let mut turner = Turner::open(settings(folder.path(), 8, 2)).unwrap();
+        for line in ["one\n", "two\n", "three\n", "four\n"] {
+            turner.write(line.as_bytes()).unwrap();
+        }
+        let log = text(folder.path(), "log");
+        let lines: Vec<_> =
+            log.lines().filter(|line| !line.starts_with("the log can't be turned over")).collect();
+        assert_eq!((lines, log.lines().count()), (vec!["one", "two", "three", "four"], 5));
+        assert_eq!(text(folder.path(), "log.1"), "old\n");
+        fs::remove_dir(folder.path().join("log.new")).unwrap();
+        turner.again = Some(Instant::now());
+        turner.write(b"five\n").unwrap();
+        assert_eq!(
+            ["log", "log.1", "log.2"].map(|name| text(folder.path(), name)),
+            ["five\n".into(), log, "old\n".into()]
         );
     }
 
