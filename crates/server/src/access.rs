@@ -21,7 +21,7 @@ use gate::{Delivery, Folder, Screened};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use store::sharing::{Grantee, SharedMailbox};
-use store::{Account, Placed, Store, StoreError, StoredMessage};
+use store::{Account, Leaving, Placed, Store, StoreError, StoredMessage};
 use wire::imap::command::UrlAuth;
 
 /// Mailboxes of others lie below this name and their owner's address.
@@ -315,10 +315,11 @@ impl<'a> Place<'a> {
         self.with(needs)?.move_to(self.owner, self.mailbox, uids, to.mailbox, to.rights)
     }
 
-    /// Puts a message in, in the place of one that is here.
+    /// Puts a message in, in the place of one that is here; which, if another than its owner removes it, the owner can
+    /// have back.
     pub fn replace(&self, uid: Uid, with: Screened) -> Result<Placed, MailError> {
         let needs = Rights::READ.and(Rights::DELETE).and(Rights::EXPUNGE);
-        let placed = self.with(needs)?.replace(self.owner, self.mailbox, uid, with);
+        let placed = self.with(needs)?.replace(self.owner, self.mailbox, uid, with, !self.is_own());
         placed.map_err(crate::mailbox::mail_error)?.ok_or(MailError::NoMessage)
     }
 
@@ -334,9 +335,25 @@ impl<'a> Place<'a> {
 
     /// Commits messages that were made of these, and takes these away in the same moment.
     pub fn move_away(&self, uids: Vec<Uid>, mail: Vec<Screened>) -> Result<Vec<Placed>, MailError> {
+        self.take_away(uids, mail, Leaving::Moved)
+    }
+
+    /// Commits a message in another account, and takes the one that it replaces away in the same moment.
+    pub fn replace_across(&self, uid: Uid, with: Screened) -> Result<Vec<Placed>, MailError> {
+        self.take_away(vec![uid], vec![with], Leaving::ForGood)
+    }
+
+    /// Whatever another than the owner takes away stays recoverable for the owner.
+    fn take_away(
+        &self,
+        uids: Vec<Uid>,
+        mail: Vec<Screened>,
+        by_owner: Leaving,
+    ) -> Result<Vec<Placed>, MailError> {
         let needs = Rights::READ.and(Rights::DELETE).and(Rights::EXPUNGE);
-        let moved = self.with(needs)?.accept_moved(mail, self.owner, self.mailbox, uids);
-        moved.map_err(crate::mailbox::mail_error)
+        let leaving = if self.is_own() { by_owner } else { Leaving::Recoverable };
+        let taken = self.with(needs)?.accept_moved(mail, self.owner, self.mailbox, uids, leaving);
+        taken.map_err(crate::mailbox::mail_error)
     }
 
     /// How a new message comes in here: with the flags that the reader may set.
@@ -370,9 +387,10 @@ impl<'a> Place<'a> {
         Ok(self.with(Rights::INSERT)?.status(self.owner, self.mailbox)?.uid_validity)
     }
 
-    /// Takes back messages that came in a moment ago.
+    /// Takes back messages that came in a moment ago: for good, lest they push out what the owner deleted and may want
+    /// to have back.
     pub fn take_back(&self, uids: &[Uid]) -> Result<(), MailError> {
-        self.with(Rights::INSERT)?.remove_recoverably(self.owner, self.mailbox, uids)
+        self.with(Rights::INSERT)?.take_back(self.owner, self.mailbox, uids)
     }
 
     /// Removes messages so that their owner, and nobody else, can have them back.

@@ -268,7 +268,7 @@ impl Mailstore for AccountMail {
         let with = self.screened(&to, mail)?;
         together(match from.has_owner_of(&to) {
             true => vec![from.replace(uid, with)?],
-            false => from.move_away(vec![uid], vec![with])?,
+            false => from.replace_across(uid, with)?,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Whom a URL that somebody authorized lets read (RFC 4467).
 
-use base::Timestamp;
 use base::mailbox::MailError;
+use base::{Address, Timestamp};
 use store::{Account, AccountState, DirectoryError, Store};
 use wire::imap::command::{Access, UrlAuth};
 
@@ -18,17 +18,20 @@ pub fn owner(
     owner: &str,
 ) -> Result<Option<Account>, MailError> {
     let (Some(token), Some(mailbox)) = (url.token(), &url.url.mailbox) else { return Ok(None) };
-    let is_meant = match &url.access {
-        // No server that submits for others logs in here.
-        Access::Submit(_) => false,
-        Access::User(name) => is_user(store, reader, name)?,
-        Access::AuthUser | Access::Anonymous => true,
-    };
-    if !is_meant || url.expire.is_some_and(|end| end <= Timestamp::now()) {
+    if url.expire.is_some_and(|end| end <= Timestamp::now()) {
         return Ok(None);
     }
     let owner = find(store, owner)?.filter(|owner| owner.state == AccountState::Active);
     let Some(owner) = owner else { return Ok(None) };
+    let is_meant = match &url.access {
+        // No server that submits for others logs in here.
+        Access::Submit(_) => false,
+        Access::User(name) => is_named(store, &owner, name, reader)?,
+        Access::AuthUser | Access::Anonymous => true,
+    };
+    if !is_meant {
+        return Ok(None);
+    }
     let mailboxes = store.mailboxes(owner.id)?;
     let named = mailboxes.into_iter().find(|info| info.name == *mailbox).and_then(|info| info.mailbox);
     let holds = match named {
@@ -38,6 +41,16 @@ pub fn owner(
     Ok(holds.then_some(owner))
 }
 
+/// Whether the owner of a URL means `reader` by a name. A name without a domain is one of the owner's domain: another
+/// domain's user of that name is a stranger.
+fn is_named(store: &dyn Store, owner: &Account, name: &str, reader: &Account) -> Result<bool, MailError> {
+    let address = match (name.contains('@'), owner.address.domain()) {
+        (false, Some(domain)) => format!("{name}@{domain}"),
+        _ => name.to_owned(),
+    };
+    Ok(Address::parse(&address).is_ok() && is_user(store, reader, &address)?)
+}
+
 fn find(store: &dyn Store, name: &str) -> Result<Option<Account>, MailError> {
     store.directory().login(name).map_err(|error: DirectoryError| MailError::Unavailable(error.to_string()))
 }
@@ -45,19 +58,19 @@ fn find(store: &dyn Store, name: &str) -> Result<Option<Account>, MailError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::{Address, Domain, MailboxName};
+    use base::{Domain, MailboxName};
 
     #[test]
     fn a_url_lets_those_read_whom_it_names() {
         let place = tempfile::tempdir().unwrap();
         let store = crate::server::new_store(place.path());
         let directory = store.directory();
-        directory.add_domain(&Domain::new("example.test").unwrap()).unwrap();
-        let add = |name: &str| {
-            let address = Address::parse(&format!("{name}@example.test")).unwrap();
-            directory.add_account(&address, b"").unwrap()
-        };
-        let (alice, bob) = (add("alice"), add("bob"));
+        for domain in ["example.test", "other.test"] {
+            directory.add_domain(&Domain::new(domain).unwrap()).unwrap();
+        }
+        let add = |address: &str| directory.add_account(&Address::parse(address).unwrap(), b"").unwrap();
+        let (alice, bob) = (add("alice@example.test"), add("bob@example.test"));
+        let dave = add("dave@other.test");
         let account = |id| directory.account(id).unwrap().unwrap();
         let inbox = store.mailboxes(alice).unwrap();
         let inbox = inbox.iter().find(|info| info.name == MailboxName::inbox()).unwrap().mailbox.unwrap();
@@ -82,6 +95,11 @@ mod tests {
                 let found = reads(reader, &authorized(right), "alice@example.test");
                 assert_eq!(found.map(|owner| owner.id), may.then_some(alice), "{right}");
             }
+        }
+        // A name without a domain is one of the owner's, even where only another has it.
+        for (right, may) in [(";URLAUTH=user+dave", false), (";URLAUTH=user+dave@other.test", true)] {
+            let found = reads(dave, &authorized(right), "alice@example.test");
+            assert_eq!(found.is_some(), may, "{right}");
         }
         // Another owner's mailbox has another key; nobody's has none.
         let url = authorized(";URLAUTH=authuser");

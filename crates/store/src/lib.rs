@@ -153,14 +153,16 @@ pub trait Store: Send + Sync {
         to: MailboxId,
         rights: Rights,
     ) -> Result<Copied, MailError>;
-    /// Puts a message into a mailbox and removes the one of `uid` in `from` for good, in one commit. Only what the
-    /// account grows by has to fit its quota. `None`: `uid` is not there, and nothing was done.
+    /// Puts a message into a mailbox and removes the one of `uid` in `from`, in one commit; whether its owner can have
+    /// that back for a while is `recoverable`. Only what the account grows by has to fit its quota. `None`: `uid` is
+    /// not there, and nothing was done.
     fn replace(
         &self,
         of: AccountId,
         from: MailboxId,
         uid: Uid,
         with: Screened,
+        recoverable: bool,
     ) -> Result<Option<Placed>, StoreError>;
     /// The token that authorizes a text about a mailbox, which has a key for it (RFC 4467 §1.2): made where it is
     /// missing, gone with the mailbox.
@@ -175,19 +177,22 @@ pub trait Store: Send + Sync {
     ) -> Result<bool, MailError>;
     /// Gives a mailbox a new key, or all mailboxes none: tokens made before are worth nothing any more.
     fn reset_url_keys(&self, of: AccountId, mailbox: Option<MailboxId>) -> Result<(), MailError>;
-    /// [`Store::accept_now`], and in the same commit takes the messages away that the new ones were made of; nothing
-    /// of it where one of them is gone.
+    /// [`Store::accept_now`], and in the same commit takes messages of another account away for it; nothing of it
+    /// where one of them is gone.
     fn accept_moved(
         &self,
         mail: Vec<Screened>,
         of: AccountId,
         from: MailboxId,
         uids: Vec<Uid>,
+        leaving: Leaving,
     ) -> Result<Vec<Placed>, StoreError>;
     /// Use and limits.
     fn quota(&self, of: AccountId) -> Result<Quota, MailError>;
     /// Removes messages so that their owner can have them back for a while.
     fn remove_recoverably(&self, of: AccountId, mailbox: MailboxId, uids: &[Uid]) -> Result<(), MailError>;
+    /// Removes messages for good that came in a moment ago and should not have.
+    fn take_back(&self, of: AccountId, mailbox: MailboxId, uids: &[Uid]) -> Result<(), MailError>;
     /// Messages that can be had back, removed at `since` or later, the newest first, at most [`Recoverable::AT_ONCE`].
     fn recoverable(
         &self,
@@ -348,6 +353,17 @@ pub struct Quarantined {
     pub since: base::Timestamp,
     /// The delivery that it would have been, for when it is released.
     pub instead_of: gate::Delivery,
+}
+
+/// How messages leave an account when others come into another for them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leaving {
+    /// They live on there, where they have a story of their own.
+    Moved,
+    /// For good.
+    ForGood,
+    /// Their owner can have them back for a while.
+    Recoverable,
 }
 
 /// A message that was deleted and can still be had back.

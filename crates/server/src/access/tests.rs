@@ -400,6 +400,31 @@ fn mail_goes_from_account_to_account() {
     }
 }
 
+/// Whatever way a guest removes mail, its owner can have it back.
+#[test]
+fn what_a_guest_takes_away_can_be_had_back() {
+    let new = "{14+}\r\nSubject: y\r\n\r\n";
+    for command in [
+        format!("REPLACE 1 {WORK} {new}"),
+        format!("REPLACE 1 INBOX {new}"),
+        "MOVE 1 INBOX".to_owned(),
+        "EXPUNGE".to_owned(),
+    ] {
+        let (house, mut alice) = House::with_mail();
+        house.give("lrite");
+        let mut bob = house.log_in("bob@example.test");
+        bob.check(&format!("a SELECT {WORK}"), "OK");
+        bob.check(&format!("a {command}"), "OK");
+        let id = house.store.directory().login("alice@example.test").unwrap().unwrap().id;
+        let lost = house.store.recoverable(id, Timestamp(0), None).unwrap();
+        let lost: Vec<_> = lost.iter().map(|one| (one.mail, one.mailbox.as_str())).collect();
+        let [(mail, "Work")] = lost[..] else { panic!("{command}: {lost:?}") };
+        assert_eq!(house.store.recover(id, &[mail]).unwrap(), 1, "{command}");
+        alice.check("a SELECT Work", "OK");
+        assert!(alice.say("a UID SEARCH SUBJECT x").contains("* SEARCH 2 3 "), "{command}");
+    }
+}
+
 /// More than one piece, and a failure within: nothing stays of it.
 #[test]
 fn a_copy_that_fails_half_way_leaves_nothing() {
@@ -414,6 +439,8 @@ fn a_copy_that_fails_half_way_leaves_nothing() {
     house.store.directory().set_quota(id, None, Some(120)).unwrap();
     bob.check("a COPY 1:* INBOX", "NO [OVERQUOTA]");
     assert!(bob.say("a STATUS INBOX (MESSAGES)").contains("MESSAGES 0"));
+    // Nor does it push out what can be undeleted.
+    assert!(house.store.recoverable(id, Timestamp(0), None).unwrap().is_empty());
     house.store.directory().set_quota(id, None, None).unwrap();
     let said = bob.check("a COPY 1:* INBOX", "OK [COPYUID");
     assert!(said.contains(" 1:153 "), "{said}");

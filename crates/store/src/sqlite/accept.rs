@@ -12,7 +12,7 @@ use super::{Parts, Sqlite};
 use super::{edit, quarantine};
 use crate::story::{Event, What};
 use crate::vault::{BlobId, Body, SealedMessage, Vault};
-use crate::{Done, Place, Placed, Remembered, StoreError};
+use crate::{Done, Leaving, Place, Placed, Remembered, StoreError};
 use base::mailbox::Appended;
 use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, TraceId, Uid};
 use gate::{Delivery, Folder, Origin, Screened, Spooled};
@@ -62,6 +62,7 @@ impl Sqlite {
         of: AccountId,
         from: MailboxId,
         uids: Vec<Uid>,
+        leaving: Leaving,
     ) -> Result<Vec<Placed>, StoreError> {
         if !self.parts.disk.has_room() {
             return Err(StoreError::DiskFull);
@@ -69,7 +70,8 @@ impl Sqlite {
         let batch = Batch::prepare(&self.parts, &mail)?;
         let (send, receive) = std::sync::mpsc::sync_channel(1);
         let done = Box::new(move |outcome| drop(send.send(outcome)));
-        self.submit_batch(batch, done, move |work| edit::move_away(work, of, from, &uids));
+        let can_keep = self.keeps_deleted();
+        self.submit_batch(batch, done, move |work| edit::take_away(work, of, from, &uids, leaving, can_keep));
         receive.recv().unwrap_or(Err(StoreError::Closed))
     }
 

@@ -11,8 +11,8 @@ use super::schema::{inbox, int, own_mail, own_mailbox};
 use super::story;
 use super::summary;
 use super::writer::{Work, first};
-use crate::Recoverable;
 use crate::story::What;
+use crate::{Leaving, Recoverable};
 use base::mailbox::{Changed, Copied, FlagEdit, MailError, Stored};
 use base::{
     AccountId, Flag, Flags, MailId, MailboxId, MailboxName, ModSeq, Rights, Timestamp, Uid, UidValidity,
@@ -60,7 +60,7 @@ impl Sqlite {
             None => flagged,
             Some(uids) => flagged.into_iter().filter(|uid| uids.binary_search(uid).is_ok()).collect(),
         };
-        self.remove_in_pieces(of, mailbox, &chosen, Removal::Expunge)
+        self.remove_in_pieces(of, mailbox, &chosen, Removal::Expunge, self.keeps_deleted())
     }
 
     pub(super) fn remove_for_a_while(
@@ -69,7 +69,16 @@ impl Sqlite {
         mailbox: MailboxId,
         uids: &[Uid],
     ) -> Result<(), Fault> {
-        self.remove_in_pieces(of, mailbox, uids, Removal::Remove).map(drop)
+        self.remove_in_pieces(of, mailbox, uids, Removal::Remove, self.keeps_deleted()).map(drop)
+    }
+
+    pub(super) fn remove_for_good(
+        &self,
+        of: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<(), Fault> {
+        self.remove_in_pieces(of, mailbox, uids, Removal::Remove, false).map(drop)
     }
 
     /// Whether what is deleted stays recoverable. Where the disk is nearly full it makes room instead.
@@ -84,8 +93,9 @@ impl Sqlite {
         mailbox: MailboxId,
         uids: &[Uid],
         how: Removal,
+        kept: bool,
     ) -> Result<Vec<Uid>, Fault> {
-        let (mut gone, kept) = (Vec::with_capacity(uids.len()), self.keeps_deleted());
+        let mut gone = Vec::with_capacity(uids.len());
         for piece in pieces(uids) {
             gone.extend(self.write(move |work| {
                 let id = rows::existing(work.sql(), of, mailbox)?;
@@ -187,8 +197,6 @@ enum Removal {
     Expunge,
     /// Flagged or not.
     Remove,
-    /// Another takes its place.
-    Replaced,
     /// It lives on in another account.
     Moved,
 }
@@ -326,7 +334,7 @@ fn remove(
             && match how {
                 Removal::Expunge => !is_in_a_mailbox(work, row.mail)?,
                 Removal::Remove => true,
-                Removal::Replaced | Removal::Moved => false,
+                Removal::Moved => false,
             };
         if kept {
             keep_for_a_while(work, mailbox, &row, now)?;
@@ -352,20 +360,34 @@ fn remove(
     Ok(gone)
 }
 
-/// Takes out a message that another replaces, for good; false where it is not there.
-pub(super) fn replace_out(work: &mut Work<'_>, of: AccountId, mailbox: i64, uid: Uid) -> Result<bool, Fault> {
-    Ok(!remove(work, of, mailbox, &[uid], Removal::Replaced, false)?.is_empty())
+/// Takes out a message that another replaces; false where it is not there.
+pub(super) fn replace_out(
+    work: &mut Work<'_>,
+    of: AccountId,
+    mailbox: i64,
+    uid: Uid,
+    kept: bool,
+) -> Result<bool, Fault> {
+    Ok(!remove(work, of, mailbox, &[uid], Removal::Remove, kept)?.is_empty())
 }
 
-/// Takes messages out that go to another account: all of them, or none.
-pub(super) fn move_away(
+/// Takes messages out for which others come into another account: all of them, or none. `can_keep`: whether deleted
+/// mail is kept at all.
+pub(super) fn take_away(
     work: &mut Work<'_>,
     of: AccountId,
     mailbox: MailboxId,
     uids: &[Uid],
+    leaving: Leaving,
+    can_keep: bool,
 ) -> Result<(), Fault> {
     let id = rows::existing(work.sql(), of, mailbox)?;
-    match remove(work, of, id, uids, Removal::Moved, false)?.len() == uids.len() {
+    let (how, kept) = match leaving {
+        Leaving::Moved => (Removal::Moved, false),
+        Leaving::ForGood => (Removal::Remove, false),
+        Leaving::Recoverable => (Removal::Remove, can_keep),
+    };
+    match remove(work, of, id, uids, how, kept)?.len() == uids.len() {
         true => Ok(()),
         false => Err(MailError::NoMessage.into()),
     }

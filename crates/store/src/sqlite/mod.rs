@@ -41,8 +41,8 @@ pub(crate) use schema::{open_version, open_writer};
 use crate::story::Stories;
 use crate::vault::Vault;
 use crate::{
-    Annotations, Directory, Done, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable, Remembered,
-    Scripts, Settings, Sharing, Spool, Store, StoreError, StoredMessage,
+    Annotations, Directory, Done, Leaving, Mark, MovedIn, Placed, Quarantined, Queue, Recoverable,
+    Remembered, Scripts, Settings, Sharing, Spool, Store, StoreError, StoredMessage,
 };
 use base::mailbox::{
     Changes, Columns, Copied, FlagEdit, MailError, MailboxInfo, MailboxStatus, Opened, Quota, Row, Stored,
@@ -337,8 +337,9 @@ impl Store for Sqlite {
         of: AccountId,
         from: MailboxId,
         uids: Vec<Uid>,
+        leaving: Leaving,
     ) -> Result<Vec<Placed>, StoreError> {
-        self.accept_in_place(mail, of, from, uids)
+        self.accept_in_place(mail, of, from, uids, leaving)
     }
 
     fn replace(
@@ -347,8 +348,9 @@ impl Store for Sqlite {
         from: MailboxId,
         uid: Uid,
         with: Screened,
+        recoverable: bool,
     ) -> Result<Option<Placed>, StoreError> {
-        self.replace_mail(of, from, uid, with)
+        self.replace_mail(of, from, uid, with, recoverable)
     }
 
     fn url_token(&self, of: AccountId, mailbox: MailboxId, text: &str) -> Result<[u8; 32], MailError> {
@@ -375,6 +377,10 @@ impl Store for Sqlite {
 
     fn remove_recoverably(&self, of: AccountId, mailbox: MailboxId, uids: &[Uid]) -> Result<(), MailError> {
         Ok(self.remove_for_a_while(of, mailbox, uids)?)
+    }
+
+    fn take_back(&self, of: AccountId, mailbox: MailboxId, uids: &[Uid]) -> Result<(), MailError> {
+        Ok(self.remove_for_good(of, mailbox, uids)?)
     }
 
     fn recoverable(

@@ -14,17 +14,19 @@ impl Sqlite {
         from: MailboxId,
         uid: Uid,
         with: Screened,
+        recoverable: bool,
     ) -> Result<Option<Placed>, StoreError> {
         if !self.parts.disk.has_room() {
             return Err(StoreError::DiskFull);
         }
         let batch = Batch::prepare(&self.parts, &[with])?.even_when_full();
+        let kept = recoverable && self.keeps_deleted();
         let (send, receive) = mpsc::sync_channel(1);
         self.submit_with(batch, Box::new(move |outcome| drop(send.send(outcome))), move |batch, work| {
             let before = rows::used(work, of)?;
             let mailbox = rows::existing(work.sql(), of, from)?;
             // Files of a message that is not taken are left for the sweep.
-            if !edit::replace_out(work, of, mailbox, uid)? {
+            if !edit::replace_out(work, of, mailbox, uid, kept)? {
                 return Ok(None);
             }
             let placed = batch.place(0, work)?;

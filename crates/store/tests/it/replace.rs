@@ -13,7 +13,7 @@ fn replace(
     text: &str,
 ) -> Result<bool, StoreError> {
     let with = message(text, vec![to(of, Folder::Exact(into), flags(&["\\Draft"]))]);
-    rig.store.replace(of, from, uid, with).map(|placed| placed.is_some())
+    rig.store.replace(of, from, uid, with, false).map(|placed| placed.is_some())
 }
 
 #[test]
