@@ -149,6 +149,17 @@ pub enum Delivery {
 }
 
 impl Delivery {
+    /// Of mail that came for an address, into a mailbox of one of its accounts: unflagged, dated by its receipt.
+    pub fn mailbox(account: AccountId, domain: DomainId, folder: Folder, recipient: Address) -> Self {
+        let (flags, recipient) = (Flags::default(), Some(recipient));
+        Delivery::Mailbox { account, domain, folder, flags, internal_date: None, recipient }
+    }
+
+    /// Towards another server, with the message's own reverse-path.
+    pub fn queue(account: Option<AccountId>, domain: DomainId, recipient: Address, terms: Terms) -> Self {
+        Delivery::Queue { account, domain, recipient, terms, sender: None }
+    }
+
     /// What becomes of the delivery under a verdict.
     pub(crate) fn judged(&self, verdict: &Verdict) -> Delivery {
         match (verdict, self) {

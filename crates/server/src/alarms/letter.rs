@@ -2,7 +2,7 @@
 
 use super::News;
 use crate::server::Server;
-use base::{Domain, Flags, Limits, ReversePath, Timestamp, TraceId};
+use base::{Domain, Limits, ReversePath, Timestamp, TraceId};
 use gate::{Delivery, Folder, Origin, Spooled};
 use std::sync::Arc;
 use store::Found;
@@ -30,14 +30,7 @@ pub fn send(server: &Server, news: &News) -> Result<(), String> {
         received: date,
         smtputf8: account.address.needs_utf8(),
     };
-    let delivery = Delivery::Mailbox {
-        account: account.id,
-        domain,
-        folder: Folder::Inbox,
-        flags: Flags::default(),
-        internal_date: None,
-        recipient: Some(account.address),
-    };
+    let delivery = Delivery::mailbox(account.id, domain, Folder::Inbox, account.address);
     let sealed =
         server.gatehouse.judge_inside(Origin::Internal, mail, delivery).map_err(|reply| reply.to_string())?;
     server.store.accept_now(vec![sealed]).map(drop).map_err(|error| error.to_string())

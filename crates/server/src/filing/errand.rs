@@ -173,14 +173,8 @@ impl<'a> Errand<'a> {
                 }
             };
             let copy = &self.copy;
-            let delivery = Delivery::Mailbox {
-                account: copy.account,
-                domain: copy.domain,
-                folder: Folder::Inbox,
-                flags: Flags::default(),
-                internal_date: None,
-                recipient: Some(copy.recipient.clone()),
-            };
+            let delivery =
+                Delivery::mailbox(copy.account, copy.domain, Folder::Inbox, copy.recipient.clone());
             match self.filing.gatehouse.judge_inside(Origin::Sieve, altered, delivery) {
                 Ok(screened) => self.carried.sent.push(screened.filed(copy.account, &places)),
                 Err(reply) => {

@@ -20,7 +20,7 @@ pub use filed::{Filed, Outcome};
 use crate::allowance::{Allowance, Most};
 use crate::gatehouse::Gatehouse;
 use crate::srs::Srs;
-use base::{AccountId, Address, Domain, DomainId, Flags, SpecialUse, Timestamp};
+use base::{AccountId, Address, Domain, DomainId, SpecialUse, Timestamp};
 use compiled::Compiled;
 use errand::{Carried, Errand};
 use gate::{Delivery, Folder, Screened, Spooled};
@@ -308,23 +308,10 @@ impl Filing {
         match self.store.directory().find(to).map_err(|error| error.to_string())? {
             Found::NoSuchUser => Err("there is no such address here".into()),
             Found::List { .. } => Err("it is a list or group here".into()),
-            Found::NotOurs => Ok(vec![Delivery::Queue {
-                account: Some(account),
-                domain,
-                recipient: to.clone(),
-                terms,
-                sender: None,
-            }]),
+            Found::NotOurs => Ok(vec![Delivery::queue(Some(account), domain, to.clone(), terms)]),
             Found::Accounts { accounts, domain, detail } => {
                 let folder = detail.map_or(Folder::Inbox, Folder::Named);
-                let delivery = |account| Delivery::Mailbox {
-                    account,
-                    domain,
-                    folder: folder.clone(),
-                    flags: Flags::default(),
-                    internal_date: None,
-                    recipient: Some(to.clone()),
-                };
+                let delivery = |account| Delivery::mailbox(account, domain, folder.clone(), to.clone());
                 Ok(accounts.into_iter().map(delivery).collect())
             }
         }

@@ -1,5 +1,5 @@
 use super::*;
-use base::{MailboxName, Octets, ReversePath, TraceId};
+use base::{Flags, MailboxName, Octets, ReversePath, TraceId};
 use gate::{Origin, Ruling, Rulings};
 use store::Placed;
 use wire::mime::Tree;

@@ -7,7 +7,7 @@ use crate::lists::{Errand, Judged};
 use crate::outbound;
 use crate::server::{Drops, Server};
 use crate::topped::Topped;
-use base::{AccountId, Address, DomainId, Flags, Octets, Reply, SpecialUse, Timestamp, TraceId};
+use base::{AccountId, Address, DomainId, Octets, Reply, SpecialUse, Timestamp, TraceId};
 use gate::{
     ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, RecipientEvidence,
     Ruling, Rulings, Screened, Spooled,
@@ -177,7 +177,6 @@ impl Transaction {
         by: Option<By>,
         ruling: Ruling<Recipient>,
     ) {
-        let recipient = Some(to.clone());
         if let Destination::Local(targets) = destination
             && terms.wants_success()
         {
@@ -187,22 +186,16 @@ impl Transaction {
         let deliveries: Vec<Delivery> = match (destination, by) {
             (Destination::Local(targets), _) => targets
                 .iter()
-                .map(|target| Delivery::Mailbox {
-                    account: target.account,
-                    domain: target.domain,
-                    folder: target.detail.clone().map_or(Folder::Inbox, Folder::Named),
-                    flags: Flags::default(),
-                    internal_date: None,
-                    recipient: recipient.clone(),
+                .map(|target| {
+                    let folder = target.detail.clone().map_or(Folder::Inbox, Folder::Named);
+                    Delivery::mailbox(target.account, target.domain, folder, to.clone())
                 })
                 .collect(),
             (Destination::Returned { sender, domain }, _) => {
-                let (recipient, domain) = (sender.clone(), *domain);
-                vec![Delivery::Queue { account: None, domain, recipient, terms, sender: None }]
+                vec![Delivery::queue(None, *domain, sender.clone(), terms)]
             }
             (Destination::Remote, Some(by)) => {
-                let (account, domain, recipient) = (by.account, by.domain, to.clone());
-                vec![Delivery::Queue { account, domain, recipient, terms, sender: None }]
+                vec![Delivery::queue(by.account, by.domain, to.clone(), terms)]
             }
             // The recipient checks let nothing else through.
             _ => Vec::new(),

@@ -13,7 +13,7 @@ mod tests;
 
 use crate::gatehouse::Gatehouse;
 use address::Purpose;
-use base::{AccountId, Address, Domain, Flags, ListId, Reply, ReversePath, Timestamp, TraceId};
+use base::{AccountId, Address, Domain, ListId, Reply, ReversePath, Timestamp, TraceId};
 use copy::Unfit;
 use gate::{Delivery, Destination, Folder, LocalTarget, Origin, Screened, Spooled};
 use std::sync::Arc;
@@ -157,7 +157,8 @@ impl Lists {
         };
         let nobody = || StoreError::Failed(format!("nobody answers for the list {}", list.address));
         let owner = owner.ok_or_else(nobody)?;
-        let instead_of = Box::new(inbox(owner.account, owner.domain, &list.address));
+        let instead_of =
+            Box::new(Delivery::mailbox(owner.account, owner.domain, Folder::Inbox, list.address.clone()));
         Ok(Delivery::Quarantine {
             instead_of,
             reason: format!("the list {} refuses it: {reply}", list.address),
@@ -210,7 +211,7 @@ impl Lists {
                 };
                 for account in accounts {
                     if !has(deliveries, account) {
-                        deliveries.push(inbox(account, domain, to));
+                        deliveries.push(Delivery::mailbox(account, domain, Folder::Inbox, to.clone()));
                     }
                 }
             }
@@ -307,15 +308,9 @@ impl Lists {
         );
         let delivery = match self.store.directory().find(to) {
             Ok(Found::Accounts { accounts, domain, .. }) => {
-                accounts.first().map(|one| inbox(*one, domain, to))
+                accounts.first().map(|one| Delivery::mailbox(*one, domain, Folder::Inbox, to.clone()))
             }
-            Ok(Found::NotOurs) => Some(Delivery::Queue {
-                account: None,
-                domain: list.domain,
-                recipient: to.clone(),
-                terms: Terms::unreported(),
-                sender: None,
-            }),
+            Ok(Found::NotOurs) => Some(Delivery::queue(None, list.domain, to.clone(), Terms::unreported())),
             _ => None,
         };
         let Some(delivery) = delivery else { return Ok(None) };
@@ -347,17 +342,6 @@ pub fn bounced(store: &dyn Store, member: &Member, why: &str) {
         }
         Ok(None) => {}
         Err(error) => warn!(member = %address, %error, "a failure is not counted"),
-    }
-}
-
-fn inbox(account: AccountId, domain: base::DomainId, to: &Address) -> Delivery {
-    Delivery::Mailbox {
-        account,
-        domain,
-        folder: Folder::Inbox,
-        flags: Flags::default(),
-        internal_date: None,
-        recipient: Some(to.clone()),
     }
 }
 

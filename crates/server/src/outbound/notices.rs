@@ -6,7 +6,7 @@ use crate::gatehouse::Gatehouse;
 use crate::lists::{self, address::bounced_member};
 use crate::own_mail;
 use crate::srs::Srs;
-use base::{AccountId, Address, Domain, DomainId, Flags, Octets, Reply, ReversePath, Timestamp, TraceId};
+use base::{AccountId, Address, Domain, DomainId, Octets, Reply, ReversePath, Timestamp, TraceId};
 use gate::{Delivery, Folder, Origin, Screened, Spooled};
 use std::sync::Arc;
 use store::{Found, Store, StoreError};
@@ -257,27 +257,17 @@ impl Maker {
     ) -> Result<Option<Delivery>, StoreError> {
         let directory = self.store.directory();
         let failed = |error: store::DirectoryError| StoreError::Failed(error.to_string());
-        let inbox = |account, domain| Delivery::Mailbox {
-            account,
-            domain,
-            folder: Folder::Inbox,
-            flags: Flags::default(),
-            internal_date: None,
-            recipient: Some(to.clone()),
-        };
+        let inbox = |account, domain| Delivery::mailbox(account, domain, Folder::Inbox, to.clone());
         match directory.find(to).map_err(failed)? {
             Found::Accounts { accounts, domain, .. } if !accounts.is_empty() => {
                 // The one who sent it, where several get mail for the address.
                 let sender = subject.account.filter(|account| accounts.contains(account));
                 Ok(sender.or(accounts.first().copied()).map(|account| inbox(account, domain)))
             }
-            Found::NotOurs => Ok(Some(Delivery::Queue {
-                account: None,
-                domain: subject.domain,
-                recipient: to.clone(),
-                terms: Terms { require_tls: about.terms.require_tls, ..Terms::unreported() },
-                sender: None,
-            })),
+            Found::NotOurs => {
+                let terms = Terms { require_tls: about.terms.require_tls, ..Terms::unreported() };
+                Ok(Some(Delivery::queue(None, subject.domain, to.clone(), terms)))
+            }
             _ if matches!(about.action, Action::Delivered | Action::Relayed) => Ok(None),
             Found::Accounts { .. } | Found::List { .. } | Found::NoSuchUser => {
                 let postmaster = directory.postmaster().map_err(failed)?.first().copied();
