@@ -218,6 +218,11 @@ impl Address {
         }
     }
 
+    /// Whether both name one mailbox of ours, where the case of letters does not count.
+    pub fn is_same_mailbox(&self, other: &Address) -> bool {
+        self.host == other.host && self.local.folded() == other.local.folded()
+    }
+
     /// Whether writing it needs SMTPUTF8: the local part is not ASCII (the domain can always be).
     pub fn needs_utf8(&self) -> bool {
         !self.local.as_str().is_ascii()
@@ -292,6 +297,20 @@ mod tests {
         assert_eq!(long("12345678").len(), 250);
         check(&long("12345678"), Ok(&long("12345678")));
         check(&long("bücherei"), Err(AddressError::TooLong));
+    }
+
+    #[test]
+    fn mailboxes() {
+        let address = |text: &str| Address::parse(text).unwrap();
+        for (one, other, expected) in [
+            ("Anna@example.com", "anna@EXAMPLE.com", true),
+            ("ÄNNE@example.com", "änne@example.com", true),
+            ("anna@example.com", "anna@example.net", false),
+            ("anna@[192.0.2.1]", "ANNA@[192.0.2.1]", true),
+            ("anna+x@example.com", "anna@example.com", false),
+        ] {
+            assert_eq!(address(one).is_same_mailbox(&address(other)), expected, "{one} {other}");
+        }
     }
 
     #[test]

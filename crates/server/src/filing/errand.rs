@@ -315,10 +315,7 @@ impl<'a> Errand<'a> {
 
     /// The address that writes for the account: the one that was written to, if it is its own, else its name.
     fn sender(&self) -> Option<&'a Address> {
-        let same = |one: &&Address| {
-            one.host == self.copy.recipient.host && one.local.folded() == self.copy.recipient.local.folded()
-        };
-        self.own.iter().find(same).or(self.own.first())
+        self.own.iter().find(|own| own.is_same_mailbox(&self.copy.recipient)).or(self.own.first())
     }
 
     /// A mail of ours on its way to those of the recipients that there are.

@@ -1,7 +1,6 @@
 //! What `mailward group` and `mailward list` ask for.
 
 use super::address::{MOST_NAME, is_name};
-use super::same;
 use crate::admin::parse_address;
 use crate::control::{ListRequest, ListRow, ListStyle, MemberRow, Response};
 use base::Address;
@@ -112,7 +111,7 @@ fn leave(store: &dyn Store, name: &str, leaving: &[String]) -> Result<Response, 
 fn find(store: &dyn Store, name: &str) -> Result<List, String> {
     let address = parse_address(name)?;
     let lists = store.lists().all().map_err(|error| error.to_string())?;
-    lists.into_iter().find(|list| same(&list.address, &address)).ok_or_else(|| {
+    lists.into_iter().find(|list| list.address.is_same_mailbox(&address)).ok_or_else(|| {
         format!(
             "{name}: there is no such group or list (`mailward group list` and `mailward list list` show all)"
         )

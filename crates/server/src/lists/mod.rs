@@ -13,7 +13,7 @@ mod tests;
 
 use crate::gatehouse::Gatehouse;
 use address::Purpose;
-use base::{AccountId, Address, Domain, ListId, Reply, ReversePath, Timestamp, TraceId};
+use base::{AccountId, Domain, ListId, Reply, ReversePath, Timestamp, TraceId};
 use copy::Unfit;
 use gate::{Delivery, Destination, Folder, LocalTarget, Origin, Screened, Spooled};
 use std::sync::Arc;
@@ -348,9 +348,4 @@ pub fn bounced(store: &dyn Store, member: &Member, why: &str) {
 /// RFC 3463 §3.8: not authorised.
 fn refused(text: &'static str) -> Reply {
     Reply::new(550, (5, 7, 2), text)
-}
-
-/// Whether two addresses are the same, whatever the case of their letters.
-fn same(one: &Address, other: &Address) -> bool {
-    one.host == other.host && one.local.folded() == other.local.folded()
 }

@@ -1,5 +1,5 @@
 use super::*;
-use base::{Limits, MemberId};
+use base::{Address, Limits, MemberId};
 use store::lists::{MOST_BOUNCES, Style};
 
 const MESSAGE: &str = "Return-Path: <bert@example.net>\r\nReceived: from x by y; now\r\nFrom: bert@example.net\r\n\

@@ -36,9 +36,7 @@ impl User {
 
     /// Whether the user may send from an address. A `+detail` is no part of its name: that may be somebody else's address.
     pub fn owns(&self, address: &Address) -> bool {
-        self.trusted
-            || address.domain() == self.address.domain()
-                && address.local.folded() == self.address.local.folded()
+        self.trusted || address.is_same_mailbox(&self.address)
     }
 }
 

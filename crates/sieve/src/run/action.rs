@@ -213,13 +213,10 @@ impl Run<'_> {
     }
 
     pub(super) fn is_own_address(&self, address: &Address) -> bool {
-        std::iter::once(self.mail.recipient).chain(self.mail.addresses).any(|own| is_same(own, address))
+        std::iter::once(self.mail.recipient)
+            .chain(self.mail.addresses)
+            .any(|own| own.is_same_mailbox(address))
     }
-}
-
-/// Whether two addresses are one mailbox of ours, where case does not count.
-pub(super) fn is_same(a: &Address, b: &Address) -> bool {
-    a.host == b.host && a.local.folded() == b.local.folded()
 }
 
 /// Fields that no script may add or remove (RFC 5293 §6): they stop loops, and tell what we ourselves found.

@@ -1,6 +1,5 @@
 //! Vacation replies (RFC 5230): whether one is fit, and what it says.
 
-use super::action::is_same;
 use super::{Checked, Run};
 use crate::compare::cut;
 use crate::compile::is_address_list;
@@ -104,7 +103,7 @@ impl Run<'_> {
         if is_bulk || LIST_FIELDS.iter().any(|name| self.header.has(name)) {
             return Err("the message came by a mailing list");
         }
-        if extra.iter().any(|own| is_same(own, sender)) {
+        if extra.iter().any(|own| own.is_same_mailbox(sender)) {
             return Err("the sender is the account itself");
         }
         if !self.names_recipient(extra) {
