@@ -53,17 +53,16 @@ impl Gatehouse {
         Ruling::of(&self.checks.content, evidence).await
     }
 
-    /// Leads mail from inside (APPEND, import) through the gate: stages about peers don't apply, content checks
-    /// only note. Blocks: not for async code.
-    pub fn judge_inside(&self, origin: Origin, mail: Spooled, delivery: Delivery) -> Result<Screened, Reply> {
+    /// Leads mail from inside (APPEND, import, what the server writes) through the gate: stages about peers don't apply,
+    /// content checks only note. Blocks: not for async code.
+    pub fn judge_inside(
+        &self,
+        origin: Origin,
+        mail: Spooled,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Screened, Reply> {
         let content = self.content_inside(origin, &mail).only_noted();
-        admit(origin, mail, vec![delivery], content)
-    }
-
-    /// Leads mail that the server writes, to one or more, through the gate: content checks only note. Blocks.
-    pub fn judge_written(&self, mail: Spooled, deliveries: Vec<Delivery>) -> Result<Screened, Reply> {
-        let content = self.content_inside(Origin::Internal, &mail).only_noted();
-        admit(Origin::Internal, mail, deliveries, content)
+        admit(origin, mail, deliveries, content)
     }
 
     /// Leads mail that a user's script sends on through the gate: content checks hold. Blocks.

@@ -61,7 +61,7 @@ impl AccountMail {
             received: Timestamp::now(),
             smtputf8: false,
         };
-        let screened = self.gatehouse.judge_inside(Origin::Append, spooled, delivery);
+        let screened = self.gatehouse.judge_inside(Origin::Append, spooled, vec![delivery]);
         screened.map_err(|reply| MailError::Rejected(reply.to_string()))
     }
 

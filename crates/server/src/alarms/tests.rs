@@ -179,7 +179,9 @@ fn letter() {
         (News::Raised(alarm.clone()), "Alarm: disk (mail.example.test)", "No room: half ½."),
         (News::Over(alarm), "Over: disk (mail.example.test)", "It is over."),
     ] {
-        let octets = letter::compose(&news, &host, "a@example.test", base::TraceId(7), Timestamp(0));
+        let letter = letter::mail(&news, &host, &base::Address::parse("a@example.test").unwrap());
+        let mut octets = Vec::new();
+        letter.octets.read(0..letter.octets.len(), &mut octets).unwrap();
         let mail = read(&octets);
         assert_eq!(
             mail.0,

@@ -175,7 +175,7 @@ impl<'a> Errand<'a> {
             let copy = &self.copy;
             let delivery =
                 Delivery::mailbox(copy.account, copy.domain, Folder::Inbox, copy.recipient.clone());
-            match self.filing.gatehouse.judge_inside(Origin::Sieve, altered, delivery) {
+            match self.filing.gatehouse.judge_inside(Origin::Sieve, altered, vec![delivery]) {
                 Ok(screened) => self.carried.sent.push(screened.filed(copy.account, &places)),
                 Err(reply) => {
                     self.warn(&format!("the changed message is refused: {reply}"));
@@ -336,8 +336,11 @@ impl<'a> Errand<'a> {
         if let (true, Some(Err(why))) = (deliveries.is_empty(), lost.into_iter().next()) {
             return Err(why);
         }
-        let screened =
-            self.filing.gatehouse.judge_written(mail, deliveries).map_err(|reply| reply.to_string())?;
+        let screened = self
+            .filing
+            .gatehouse
+            .judge_inside(Origin::Internal, mail, deliveries)
+            .map_err(|reply| reply.to_string())?;
         let to: Vec<String> = to.iter().map(Address::to_string).collect();
         info!(trace = %self.mail.trace, account = %self.copy.account, to = to.join(" "), action, mail = %trace, "written by the recipient's script");
         Ok(screened.because_of(self.mail.trace, action))

@@ -5,7 +5,7 @@ use super::{Copy, Filing};
 use crate::outbound::notices::{Maker, Report};
 use crate::own_mail;
 use base::{AccountId, Address, DomainId, Reply, ReversePath, Timestamp};
-use gate::{Screened, Spooled};
+use gate::{Origin, Screened, Spooled};
 use sieve::Stamp;
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -138,7 +138,10 @@ impl Filing {
         let composed = sieve::compose_rejection(&rejected.reason, &header, to, recipient, stamp);
         let notice = own_mail::spooled(&composed, ReversePath::Null, trace);
         let deliveries = self.deliveries(rejected.account, rejected.domain, to, Terms::unreported())?;
-        let sealed = self.gatehouse.judge_written(notice, deliveries).map_err(|reply| reply.to_string())?;
+        let sealed = self
+            .gatehouse
+            .judge_inside(Origin::Internal, notice, deliveries)
+            .map_err(|reply| reply.to_string())?;
         Ok(Some(sealed.because_of(mail.trace, "notice of its rejection")))
     }
 }

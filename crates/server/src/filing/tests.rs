@@ -524,7 +524,7 @@ fn stories_tell_what_scripts_did() {
         let gatehouse = Gatehouse::new(&screen::Settings::default());
         drop(within);
         let screened =
-            gatehouse.judge_inside(Origin::Import, mail, delivery).unwrap_or_else(|_| panic!("shut"));
+            gatehouse.judge_inside(Origin::Import, mail, vec![delivery]).unwrap_or_else(|_| panic!("shut"));
         let Outcome::Filed(filed) = site.outcome(screened) else { panic!("refused") };
         site.commit(filed);
         let story = site.store.stories().story(trace).unwrap();

@@ -12,6 +12,7 @@ mod report;
 mod tests;
 
 use crate::gatehouse::Gatehouse;
+use crate::own_mail::Letter;
 use address::Purpose;
 use base::{AccountId, Domain, ListId, Reply, ReversePath, Timestamp, TraceId};
 use copy::Unfit;
@@ -20,7 +21,6 @@ use std::sync::Arc;
 use store::lists::{List, Member, Posters};
 use store::{DirectoryError, Found, Store, StoreError};
 use tracing::{info, warn};
-use wire::mime::Tree;
 use wire::smtp::Terms;
 
 /// Seconds before a member is asked once more whether it wants to leave: requests may be forged.
@@ -282,7 +282,7 @@ impl Lists {
         let now = Timestamp::now();
         let asked = self.store.lists().ask_to_leave(member.id, now, Timestamp(now.0 - ASK_AGAIN));
         match asked.map_err(failed)? {
-            true => self.question(list, &member, now, mail.trace),
+            true => self.question(list, &member, mail.trace),
             false => Ok(None),
         }
     }
@@ -292,20 +292,19 @@ impl Lists {
         &self,
         list: &List,
         member: &Member,
-        now: Timestamp,
         asked_by: TraceId,
     ) -> Result<Option<Screened>, StoreError> {
         let Some(from) = Purpose::Leave(member.id).address(list, &*self.store) else { return Ok(None) };
-        let (name, to, trace) = (&list.address, &member.address, crate::random::trace_id());
-        let text = format!(
-            "Return-Path: <>\r\nFrom: <{from}>\r\nTo: <{to}>\r\nSubject: Leave {name}?\r\nDate: {}\r\n\
-             Message-ID: <{trace}@{}>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
-             Somebody, probably you, asked to take\r\n\r\n    {to}\r\n\r\noff the list\r\n\r\n    {name}\r\n\r\n\
-             If you want that, just answer this message. If not, do nothing.\r\n",
-            now.rfc5322(),
-            self.host
-        );
+        let (name, to) = (&list.address, &member.address);
+        let letter = Letter {
+            from: format!("<{from}>"),
+            to,
+            subject: format!("Leave {name}?"),
+            text: format!(
+                "Somebody, probably you, asked to take\r\n\r\n    {to}\r\n\r\noff the list\r\n\r\n    {name}\r\n\r\n\
+                 If you want that, just answer this message. If not, do nothing."
+            ),
+        };
         let delivery = match self.store.directory().find(to) {
             Ok(Found::Accounts { accounts, domain, .. }) => {
                 accounts.first().map(|one| Delivery::mailbox(*one, domain, Folder::Inbox, to.clone()))
@@ -314,16 +313,8 @@ impl Lists {
             _ => None,
         };
         let Some(delivery) = delivery else { return Ok(None) };
-        let octets = text.into_bytes();
-        let mail = Spooled {
-            trace,
-            reverse_path: ReversePath::Null,
-            tree: Arc::new(Tree::parse(&octets, self.gatehouse.limits())),
-            octets: Arc::new(octets),
-            received: now,
-            smtputf8: to.needs_utf8(),
-        };
-        let sealed = self.gatehouse.judge_inside(Origin::Internal, mail, delivery);
+        let sealed =
+            self.gatehouse.judge_inside(Origin::Internal, letter.spooled(&self.host), vec![delivery]);
         let question =
             sealed.map(|mail| Some(mail.because_of(asked_by, "question whether to leave the list")));
         question.map_err(|reply| StoreError::Failed(format!("the gate refuses a question: {reply}")))

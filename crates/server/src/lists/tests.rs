@@ -1,6 +1,7 @@
 use super::*;
 use base::{Address, Limits, MemberId};
 use store::lists::{MOST_BOUNCES, Style};
+use wire::mime::Tree;
 
 const MESSAGE: &str = "Return-Path: <bert@example.net>\r\nReceived: from x by y; now\r\nFrom: bert@example.net\r\n\
                        List-Id: <other.example.com>\r\nPrecedence: bulk\r\nReply-To: bert@example.net\r\n\

@@ -242,7 +242,7 @@ impl Maker {
         };
         let mail = own_mail::spooled(&composed, ReversePath::Null, trace);
         info!(trace = %subject.trace, %to, notice = %trace, action = first.action.word(), "sender told");
-        let sealed = self.gatehouse.judge_inside(Origin::Internal, mail, delivery);
+        let sealed = self.gatehouse.judge_inside(Origin::Internal, mail, vec![delivery]);
         let made = sealed.map(|notice| Some(notice.because_of(subject.trace, first.action.word())));
         made.map_err(|reply| StoreError::Failed(format!("the gate refuses a notice: {reply}")))
     }

@@ -307,7 +307,7 @@ impl Desk<'_> {
             internal_date: message.date.map(Timestamp),
             recipient: None,
         };
-        let screened = self.server.gatehouse.judge_inside(Origin::Import, spooled, delivery);
+        let screened = self.server.gatehouse.judge_inside(Origin::Import, spooled, vec![delivery]);
         let mail = screened.map_err(|reply| reply.to_string())?;
         Ok(Some(MovedIn { mail, mark: content }))
     }
