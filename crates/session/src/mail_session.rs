@@ -1,7 +1,7 @@
 //! What the sessions of IMAP, POP3 and ManageSieve have in common for the one loop that drives them.
 
 use crate::mailstore::Mailstore;
-use crate::sasl::{ChannelBinding, ScramKeys};
+use crate::sasl::{self, ChannelBinding, Failure, ScramKeys, Step};
 use crate::scripts::Scripts;
 use base::Secret;
 use std::sync::Arc;
@@ -131,6 +131,34 @@ pub enum Action {
     Run,
     /// Write what was sent before and close.
     Close,
+}
+
+/// What a step of SASL asks of a session.
+pub(crate) enum Turn {
+    /// Send this challenge, which is in base64, and give the client's answer to the exchange.
+    Challenge(String),
+    /// Have the driver look up a verifier; the exchange goes on with it.
+    Keys(Action),
+    /// Have the driver decide; the exchange is over.
+    Decide(Action),
+    /// Tell the client that its message could not be read; the exchange is over.
+    Malformed,
+}
+
+impl Turn {
+    /// Of a step of this exchange.
+    pub(crate) fn of(step: Step, exchange: &sasl::Server) -> Self {
+        match step {
+            Step::Challenge(message) => Turn::Challenge(wire::sasl::encode(&message)),
+            Step::NeedKeys { user } => Turn::Keys(Action::NeedKeys { user }),
+            Step::CheckPassword { user, password } => Turn::Decide(Action::CheckPassword { user, password }),
+            Step::Done { user } => Turn::Decide(Action::OpenMail { user }),
+            Step::Failed(Failure::Malformed) => Turn::Malformed,
+            Step::Failed(_) => {
+                Turn::Decide(Action::ProofFailed { user: exchange.user().unwrap_or_default().to_owned() })
+            }
+        }
+    }
 }
 
 /// Whether [`MailSession::run`] has more to do.

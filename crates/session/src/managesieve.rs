@@ -5,8 +5,9 @@
 
 mod keeping;
 
+use crate::mail_session::Turn;
 pub use crate::mail_session::{Action, Input, LoginFailure, MailSession, Progress, RUN_OCTETS};
-use crate::sasl::{self, ChannelBinding, Failure, Mechanism, Step};
+use crate::sasl::{self, ChannelBinding, Mechanism, Step};
 use crate::scripts::{MOST_SCRIPT_OCTETS, Scripts};
 use base::{Limits, Secret};
 use std::collections::VecDeque;
@@ -336,35 +337,27 @@ impl Session {
     }
 
     fn sasl_step(&mut self, server: sasl::Server, step: Step) {
-        match step {
-            Step::Challenge(message) => {
+        match Turn::of(step, &server) {
+            Turn::Challenge(challenge) => {
                 let mut out = Vec::new();
-                write_string(&wire::sasl::encode(&message), &mut out);
+                write_string(&challenge, &mut out);
                 out.extend_from_slice(b"\r\n");
                 self.send(out);
                 self.state = State::Sasl(server);
             }
-            Step::NeedKeys { user } => {
-                self.actions.push_back(Action::NeedKeys { user });
+            Turn::Keys(action) => {
+                self.actions.push_back(action);
                 self.state = State::Keys(server);
             }
-            Step::CheckPassword { user, password } => self.ask(Action::CheckPassword { user, password }),
-            Step::Done { user } => self.ask(Action::OpenMail { user }),
-            Step::Failed(Failure::Malformed) => {
+            Turn::Decide(action) => {
+                self.actions.push_back(action);
+                self.state = State::Checking;
+            }
+            Turn::Malformed => {
                 self.state = State::Stranger;
                 self.refuse("NO \"Authentication failed\"\r\n");
             }
-            Step::Failed(_) => {
-                let user = server.user().unwrap_or_default().to_owned();
-                self.ask(Action::ProofFailed { user });
-            }
         }
-    }
-
-    /// Hands a log-in to the driver.
-    fn ask(&mut self, action: Action) {
-        self.actions.push_back(action);
-        self.state = State::Checking;
     }
 
     fn login_failed(&mut self, failure: LoginFailure) {

@@ -14,9 +14,10 @@
 mod lines;
 mod maildrop;
 
+use crate::mail_session::Turn;
 pub use crate::mail_session::{Action, Input, LoginFailure, MailSession, Progress, RUN_OCTETS};
 use crate::mailstore::Mailstore;
-use crate::sasl::{self, ChannelBinding, Failure, Mechanism, Step};
+use crate::sasl::{self, ChannelBinding, Mechanism, Step};
 use base::{Limits, Secret};
 use lines::{Line, Lines};
 use maildrop::Maildrop;
@@ -365,24 +366,19 @@ impl Session {
     }
 
     fn sasl_step(&mut self, server: sasl::Server, step: Step) {
-        match step {
-            Step::Challenge(message) => {
-                self.send(format!("+ {}\r\n", wire::sasl::encode(&message)));
+        match Turn::of(step, &server) {
+            Turn::Challenge(challenge) => {
+                self.send(format!("+ {challenge}\r\n"));
                 self.state = State::Sasl(server);
             }
-            Step::NeedKeys { user } => {
-                self.actions.push_back(Action::NeedKeys { user });
+            Turn::Keys(action) => {
+                self.actions.push_back(action);
                 self.state = State::Keys(server);
             }
-            Step::CheckPassword { user, password } => self.ask(Action::CheckPassword { user, password }),
-            Step::Done { user } => self.ask(Action::OpenMail { user }),
-            Step::Failed(Failure::Malformed) => {
+            Turn::Decide(action) => self.ask(action),
+            Turn::Malformed => {
                 self.state = State::Authorization { user: None };
                 self.refuse(b"-ERR authentication failed\r\n");
-            }
-            Step::Failed(_) => {
-                let user = server.user().unwrap_or_default().to_owned();
-                self.ask(Action::ProofFailed { user });
             }
         }
     }

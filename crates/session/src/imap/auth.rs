@@ -3,8 +3,9 @@
 use super::account::Account;
 use super::completion::Completion;
 use super::{Action, LoginFailure, Session, State, capability};
+use crate::mail_session::Turn;
 use crate::mailstore::Mailstore;
-use crate::sasl::{self, Failure, Mechanism, ScramKeys, Step};
+use crate::sasl::{self, Mechanism, ScramKeys, Step};
 use base::Secret;
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,32 +83,23 @@ impl Session {
     }
 
     fn sasl_step(&mut self, exchange: Box<Exchange>, step: Step) {
-        match step {
-            Step::Challenge(message) => {
-                self.send(format!("+ {}\r\n", wire::sasl::encode(&message)).into_bytes());
+        match Turn::of(step, &exchange.server) {
+            Turn::Challenge(challenge) => {
+                self.send(format!("+ {challenge}\r\n").into_bytes());
                 self.framer.expect_line(SASL_LINE);
                 self.state = State::Sasl(exchange);
             }
-            Step::NeedKeys { user } => {
+            Turn::Keys(action) => {
                 self.state = State::Keys(exchange);
-                self.actions.push_back(Action::NeedKeys { user });
+                self.actions.push_back(action);
             }
-            Step::CheckPassword { user, password } => {
+            Turn::Decide(action) => {
                 self.state = State::Checking { tag: exchange.tag };
-                self.actions.push_back(Action::CheckPassword { user, password });
+                self.actions.push_back(action);
             }
-            Step::Done { user } => {
-                self.state = State::Checking { tag: exchange.tag };
-                self.actions.push_back(Action::OpenMail { user });
-            }
-            Step::Failed(Failure::Malformed) => {
+            Turn::Malformed => {
                 self.state = State::Start;
                 self.complete(Some(&exchange.tag), Completion::bad("that message can't be read"));
-            }
-            Step::Failed(_) => {
-                let user = exchange.server.user().unwrap_or_default().to_owned();
-                self.state = State::Checking { tag: exchange.tag };
-                self.actions.push_back(Action::ProofFailed { user });
             }
         }
     }
