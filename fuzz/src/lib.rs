@@ -3,6 +3,10 @@
 //! An input's first octets choose (limits, answers, how the rest is cut); the rest is what the code under test gets.
 //! So a seed is a few octets in front of a text, and a mutated text stays a text.
 
+mod player;
+
+pub use player::Player;
+
 use base::Octets;
 
 /// Ends a packet within the input of a session: what follows comes after everything before was answered.

@@ -4,10 +4,9 @@
 
 use base::{Flags, Limits};
 use libfuzzer_sys::fuzz_target;
-use mailward_fuzz::{Cut, choices, cut, packets, pieces};
-use session::imap::{Action, Config, Input, LoginFailure, Progress, RUN_OCTETS, Session};
+use mailward_fuzz::{Cut, Player, choices, cut, packets};
+use session::imap::{Config, Input, RUN_OCTETS, Session};
 use session::mail_session::MailSession;
-use session::sasl::{ChannelBinding, ScramKeys};
 use std::sync::Arc;
 use std::time::Instant;
 use testkit::mailstore::FakeMailstore;
@@ -27,20 +26,18 @@ fuzz_target!(|input: &[u8]| {
     let now = Instant::now();
     let whole = Connection::play(octets, *choice, Cut::Whole, now);
     let other = Connection::play(octets, *choice, cut(*cuts), now);
-    assert_eq!(whole.answers.escape_ascii().to_string(), other.answers.escape_ascii().to_string());
+    assert_eq!(
+        whole.player.answers.escape_ascii().to_string(),
+        other.player.answers.escape_ascii().to_string()
+    );
     let lines = octets.iter().filter(|b| **b == b'\n').count();
-    assert_responses(&whole.answers, lines);
+    assert_responses(&whole.player.answers, lines);
 });
 
+/// A connection, and its account.
 struct Connection {
-    session: Session,
+    player: Player<Session>,
     store: FakeMailstore,
-    now: Instant,
-    answers: Vec<u8>,
-    closed: bool,
-    /// Whether the rest of the packet is not to be sent: TLS or compression began within it, or compression ended.
-    cut_short: bool,
-    compressed: bool,
 }
 
 impl Connection {
@@ -65,107 +62,34 @@ impl Connection {
             store.deliver("INBOX", mail, Flags::default(), None);
         }
         store.set_quota(bit(1).then_some(20_000));
-        let session = Session::new(config, None, now);
-        let (answers, closed, cut_short, compressed) = (Vec::new(), false, false, false);
-        let mut connection = Connection { session, store, now, answers, closed, cut_short, compressed };
-        connection.pump();
+        let account = store.clone();
+        let account = move || Input::LoginOk(Arc::new(account.clone()));
+        let player = Player::new(Session::new(config, None, now), now, RUN_OCTETS + 100_000, account);
+        let mut connection = Connection { player, store };
         if bit(2) {
-            connection.feed(Input::Bytes(b"l1 LOGIN alice secret\r\n"));
+            connection.player.feed(Input::Bytes(b"l1 LOGIN alice secret\r\n"));
         }
         if bit(3) {
-            connection.feed(Input::Bytes(b"l2 ENABLE IMAP4rev2 QRESYNC UTF8=ACCEPT\r\n"));
+            connection.player.feed(Input::Bytes(b"l2 ENABLE IMAP4rev2 QRESYNC UTF8=ACCEPT\r\n"));
         }
         if bit(4) {
-            connection.feed(Input::Bytes(b"l3 SELECT INBOX\r\n"));
+            connection.player.feed(Input::Bytes(b"l3 SELECT INBOX\r\n"));
         }
         for (packet, event) in packets(octets) {
-            connection.packet(packet, cut);
+            connection.player.packet(packet, cut, |_| {});
             if event {
                 connection.deliver();
             }
         }
-        connection.feed(Input::Eof);
-        assert!(connection.closed, "still open in the end");
+        connection.player.feed(Input::Eof);
+        assert!(connection.player.closed, "still open in the end");
         connection
-    }
-
-    fn packet(&mut self, packet: &[u8], cut: Cut) {
-        self.cut_short = false;
-        for piece in pieces(packet, cut).into_iter().flat_map(|piece| piece.chunks(16 * 1024)) {
-            if self.closed || self.cut_short {
-                break;
-            }
-            assert!(self.session.wants_input(), "stuck before {}", piece.escape_ascii());
-            self.feed(Input::Bytes(piece));
-        }
     }
 
     fn deliver(&mut self) {
         self.store.deliver("INBOX", MAIL[3], Flags::default(), None);
-        if self.session.wants_changes() {
-            self.feed(Input::Changed);
-        }
-    }
-
-    fn feed(&mut self, input: Input<'_>) {
-        self.session.feed(self.now, input);
-        self.pump();
-    }
-
-    fn pump(&mut self) {
-        while let Some(action) = self.session.next() {
-            assert!(!self.closed, "{action:?} after the end");
-            let input = match action {
-                Action::Send(octets) => {
-                    self.answers.extend(octets);
-                    continue;
-                }
-                Action::CheckPassword { user, password } => {
-                    match user == "alice" && password.expose() == b"secret" {
-                        true => Input::LoginOk(Arc::new(self.store.clone())),
-                        false => Input::LoginFailed(LoginFailure::Refused),
-                    }
-                }
-                Action::OpenMail { .. } => panic!("in without a proof"),
-                Action::NeedKeys { .. } => {
-                    Input::Keys(ScramKeys::from_salted_password(&[1; 32], b"salt".to_vec(), 4096))
-                }
-                Action::ProofFailed { .. } => Input::LoginFailed(LoginFailure::Refused),
-                Action::StartTls => {
-                    self.cut_short = true;
-                    Input::TlsUp(ChannelBinding::default())
-                }
-                Action::Compress(_) => {
-                    (self.cut_short, self.compressed) = (true, true);
-                    continue;
-                }
-                Action::LoggedOut => {
-                    self.cut_short |= std::mem::take(&mut self.compressed);
-                    continue;
-                }
-                Action::Run => {
-                    self.run();
-                    Input::RunDone
-                }
-                Action::Close => {
-                    self.closed = true;
-                    continue;
-                }
-            };
-            self.session.feed(self.now, input);
-        }
-        assert_eq!(self.session.fault(), None);
-    }
-
-    fn run(&mut self) {
-        loop {
-            let mut given = Vec::new();
-            let progress = self.session.run(&mut given);
-            assert!(given.len() <= RUN_OCTETS + 100_000, "{} octets in one run", given.len());
-            self.answers.extend(given);
-            if progress == Progress::Done {
-                break;
-            }
+        if self.player.session.wants_changes() {
+            self.player.feed(Input::Changed);
         }
     }
 }

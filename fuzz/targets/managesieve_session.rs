@@ -3,10 +3,9 @@
 
 use base::Limits;
 use libfuzzer_sys::fuzz_target;
-use mailward_fuzz::{Cut, choices, cut, packets, pieces};
-use session::mail_session::{Action, Input, LoginFailure, MailSession, Progress, RUN_OCTETS};
+use mailward_fuzz::{Cut, Player, choices, cut, packets};
+use session::mail_session::{Input, RUN_OCTETS};
 use session::managesieve::{Config, Language, Session};
-use session::sasl::{ChannelBinding, ScramKeys};
 use session::scripts::{MOST_SCRIPTS, Scripts};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,14 +14,14 @@ use testkit::scripts::FakeScripts;
 fuzz_target!(|input: &[u8]| {
     let Some(([choice, cuts], octets)) = choices::<2>(input) else { return };
     let now = Instant::now();
-    let whole = Connection::play(octets, *choice, Cut::Whole, now);
-    let other = Connection::play(octets, *choice, cut(*cuts), now);
+    let (whole, scripts) = play(octets, *choice, Cut::Whole, now);
+    let (other, _) = play(octets, *choice, cut(*cuts), now);
     assert_eq!(whole.answers.escape_ascii().to_string(), other.answers.escape_ascii().to_string());
     assert_well_formed(&whole.answers);
     let lines = octets.iter().filter(|b| **b == b'\n').count();
     // Names and texts come back, once for each command that asks for them.
     assert!(whole.answers.len() <= 2000 + (lines + 2) * (1000 + 2 * octets.len()));
-    let kept = whole.scripts.list().unwrap_or_default();
+    let kept = scripts.list().unwrap_or_default();
     assert!(kept.len() <= MOST_SCRIPTS && kept.iter().filter(|one| one.active).count() <= 1);
 });
 
@@ -42,7 +41,8 @@ fn assert_well_formed(answers: &[u8]) {
             }
             b'{' => {
                 let end = rest.iter().position(|b| *b == b'}').expect("an end of the announcement");
-                let length: usize = std::str::from_utf8(&rest[1..end]).expect("digits").parse().expect("digits");
+                let length: usize =
+                    std::str::from_utf8(&rest[1..end]).expect("digits").parse().expect("digits");
                 assert_eq!(&rest[end + 1..end + 3], b"\r\n");
                 &rest[end + 3 + length..]
             }
@@ -51,8 +51,19 @@ fn assert_well_formed(answers: &[u8]) {
             _ => {
                 let end = rest.iter().position(|b| matches!(b, b' ' | b')' | b'\r')).expect("a line end");
                 let words: [&[u8]; 13] = [
-                    b"OK", b"NO", b"BYE", b"ACTIVE", b"TAG", b"NONEXISTENT", b"ALREADYEXISTS", b"QUOTA/MAXSIZE",
-                    b"QUOTA/MAXSCRIPTS", b"ENCRYPT-NEEDED", b"TRYLATER", b"", b"SASL",
+                    b"OK",
+                    b"NO",
+                    b"BYE",
+                    b"ACTIVE",
+                    b"TAG",
+                    b"NONEXISTENT",
+                    b"ALREADYEXISTS",
+                    b"QUOTA/MAXSIZE",
+                    b"QUOTA/MAXSCRIPTS",
+                    b"ENCRYPT-NEEDED",
+                    b"TRYLATER",
+                    b"",
+                    b"SASL",
                 ];
                 assert!(words.contains(&&rest[..end]), "{}", rest[..end].escape_ascii());
                 &rest[end..]
@@ -62,107 +73,34 @@ fn assert_well_formed(answers: &[u8]) {
     assert!(answers.ends_with(b"\r\n"));
 }
 
-struct Connection {
-    session: Session,
-    scripts: Arc<FakeScripts>,
-    now: Instant,
-    answers: Vec<u8>,
-    closed: bool,
-    /// Whether the rest of the packet is not to be sent: TLS began within it.
-    cut_short: bool,
-}
-
-impl Connection {
-    fn play(octets: &[u8], choice: u8, cut: Cut, now: Instant) -> Connection {
-        let bit = |n: u8| choice >> n & 1 == 1;
-        let config = Arc::new(Config {
-            host: "mail.example.test".into(),
-            limits: Limits { errors: 8, ..Limits::default() },
-            starttls: true,
-            clear_passwords: !bit(2),
-            scram: bit(0),
-            nonce: || *b"fixed nonce 18 oct",
-            language: Language { extensions: "fileinto".into(), redirects: 0, notify: String::new() },
-        });
-        let scripts = Arc::new(FakeScripts::default());
-        let session = Session::new(config, None, now);
-        let (answers, closed, cut_short) = (Vec::new(), false, false);
-        let mut connection = Connection { session, scripts, now, answers, closed, cut_short };
-        connection.pump();
-        if bit(1) {
-            connection.feed(Input::Bytes(b"AUTHENTICATE \"PLAIN\" \"AGFsaWNlAHNlY3JldA==\"\r\n"));
-        }
-        for (packet, event) in packets(octets) {
-            connection.packet(packet, cut);
-            if event {
-                let _ = connection.scripts.remove("a");
-            }
-        }
-        connection.feed(Input::Eof);
-        connection.now += Duration::from_secs(100_000);
-        connection.feed(Input::Tick);
-        assert!(connection.closed, "still open in the end");
-        connection
+/// The player and its scripts, at the end of a session.
+fn play(octets: &[u8], choice: u8, cut: Cut, now: Instant) -> (Player<Session>, Arc<FakeScripts>) {
+    let bit = |n: u8| choice >> n & 1 == 1;
+    let config = Arc::new(Config {
+        host: "mail.example.test".into(),
+        limits: Limits { errors: 8, ..Limits::default() },
+        starttls: true,
+        clear_passwords: !bit(2),
+        scram: bit(0),
+        nonce: || *b"fixed nonce 18 oct",
+        language: Language { extensions: "fileinto".into(), redirects: 0, notify: String::new() },
+    });
+    let scripts = Arc::new(FakeScripts::default());
+    let account = scripts.clone();
+    let account = move || Input::Scripts(account.clone());
+    let mut player = Player::new(Session::new(config, None, now), now, 2 * RUN_OCTETS + 100_000, account);
+    if bit(1) {
+        player.feed(Input::Bytes(b"AUTHENTICATE \"PLAIN\" \"AGFsaWNlAHNlY3JldA==\"\r\n"));
     }
-
-    fn packet(&mut self, packet: &[u8], cut: Cut) {
-        self.cut_short = false;
-        for piece in pieces(packet, cut).into_iter().flat_map(|piece| piece.chunks(16 * 1024)) {
-            if self.closed || self.cut_short {
-                break;
-            }
-            assert!(self.session.wants_input(), "stuck before {}", piece.escape_ascii());
-            self.feed(Input::Bytes(piece));
+    for (packet, event) in packets(octets) {
+        player.packet(packet, cut, |_| {});
+        if event {
+            let _ = scripts.remove("a");
         }
     }
-
-    fn feed(&mut self, input: Input<'_>) {
-        self.session.feed(self.now, input);
-        self.pump();
-    }
-
-    fn pump(&mut self) {
-        while let Some(action) = self.session.next() {
-            assert!(!self.closed, "{action:?} after the end");
-            let input = match action {
-                Action::Send(octets) => {
-                    self.answers.extend(octets);
-                    continue;
-                }
-                Action::CheckPassword { user, password } => {
-                    match user == "alice" && password.expose() == b"secret" {
-                        true => Input::Scripts(self.scripts.clone()),
-                        false => Input::LoginFailed(LoginFailure::Refused),
-                    }
-                }
-                Action::OpenMail { .. } => panic!("in without a proof"),
-                Action::NeedKeys { .. } => {
-                    Input::Keys(ScramKeys::from_salted_password(&[1; 32], b"salt".to_vec(), 4096))
-                }
-                Action::ProofFailed { .. } => Input::LoginFailed(LoginFailure::Refused),
-                Action::StartTls => {
-                    self.cut_short = true;
-                    Input::TlsUp(ChannelBinding::default())
-                }
-                Action::Compress(_) | Action::LoggedOut => continue,
-                Action::Run => {
-                    loop {
-                        let mut given = Vec::new();
-                        let progress = self.session.run(&mut given);
-                        assert!(given.len() <= 2 * RUN_OCTETS + 100_000);
-                        self.answers.extend(given);
-                        if progress == Progress::Done {
-                            break;
-                        }
-                    }
-                    Input::RunDone
-                }
-                Action::Close => {
-                    self.closed = true;
-                    continue;
-                }
-            };
-            self.session.feed(self.now, input);
-        }
-    }
+    player.feed(Input::Eof);
+    player.now += Duration::from_secs(100_000);
+    player.feed(Input::Tick);
+    assert!(player.closed, "still open in the end");
+    (player, scripts)
 }
