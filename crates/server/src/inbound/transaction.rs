@@ -9,8 +9,8 @@ use crate::server::{Drops, Server};
 use crate::topped::Topped;
 use base::{AccountId, Address, DomainId, Octets, Reply, SpecialUse, Timestamp, TraceId};
 use gate::{
-    ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient, RecipientEvidence,
-    Ruling, Rulings, Screened, Spooled,
+    Content, ContentEvidence, Delivery, Destination, Folder, Origin, Peer, PeerEvidence, Recipient,
+    RecipientEvidence, Ruling, Rulings, Screened, Spooled,
 };
 use session::smtp::Sender;
 use std::net::IpAddr;
@@ -236,62 +236,87 @@ impl Transaction {
         owns: Option<Owns<'_>>,
     ) -> Reply {
         let Some(body) = self.body.take() else { return Reply::new(503, (5, 5, 1), "No message was begun") };
+        self.take_in(body, server, peer, peer_ruling, owns).await.unwrap_or_else(|reply| {
+            self.tell_refusal(server, peer, Event::new(self.trace, What::Refused).said(&reply));
+            reply
+        })
+    }
+
+    /// The way of a message from its last octet to the reply; an error where it is not taken, said in the log already.
+    async fn take_in(
+        &mut self,
+        body: Incoming,
+        server: &Server,
+        peer: &PeerEvidence,
+        peer_ruling: Ruling<Peer>,
+        owns: Option<Owns<'_>>,
+    ) -> Result<Reply, Reply> {
         let received = Timestamp::now();
-        let mail =
-            match body.finish().map(|(octets, tree)| self.with_trace(server, peer, received, octets, tree)) {
-                Ok(mail) => mail,
-                Err(error) => {
-                    warn!(trace = %self.trace, ?error, "spool failed");
-                    let reply = store_reply(&error);
-                    self.tell_refusal(server, peer, Event::new(self.trace, What::Refused).said(&reply));
-                    return reply;
-                }
-            };
+        let (octets, tree) = body.finish().map_err(|error| {
+            warn!(trace = %self.trace, ?error, "spool failed");
+            store_reply(&error)
+        })?;
+        let mail = self.with_trace(server, peer, received, octets, tree);
         let evidence = ContentEvidence { peer: Some(peer), origin: peer.origin, account: owns, mail: &mail };
         let content = server.gatehouse.content(&evidence).await;
-        let why = content.trace();
-        let trace = self.trace;
-        let from = self.sender.mail.reverse_path.to_string();
+        let screened = self.judge(server, &mail, peer_ruling, content).await?;
         let size = mail.octets.len();
-        let (by, account) = (self.brought_by(peer), self.sender.identity.as_ref().map(|who| who.account));
-        let not_taken = |reply: &Reply| {
-            let event = Event { from: from.clone(), account, ..Event::new(trace, What::Refused).by(&by) };
-            server.refused(peer.ip, event.said(reply));
-        };
+        let story = screened.iter().flat_map(Screened::story).cloned().collect::<Vec<_>>().join("; ");
+        let filed = self.file(server, peer, screened, (size, &story)).await?;
+        self.keep(server, filed, (size, &story)).await
+    }
+
+    /// What the checks let through: the message for its recipients, and its copies for lists.
+    async fn judge(
+        &mut self,
+        server: &Server,
+        mail: &Spooled,
+        peer: Ruling<Peer>,
+        content: Ruling<Content>,
+    ) -> Result<Vec<Screened>, Reply> {
+        let (trace, from, size, why) = (self.trace, self.from(), mail.octets.len(), content.trace());
         let refused = |reply: Reply| {
             info!(%trace, from, size, %reply, why, "message refused");
-            not_taken(&reply);
             reply
         };
-        let at_lists =
-            Called { peer: peer_ruling.clone(), sender: self.ruling.clone(), content: content.clone() };
+        let (recipients, calls) = (std::mem::take(&mut self.recipients), std::mem::take(&mut self.calls));
+        let sender = || self.ruling.clone();
+        let called = (!calls.is_empty()).then(|| Called {
+            peer: peer.clone(),
+            sender: sender(),
+            content: content.clone(),
+        });
         let mut all = Vec::new();
-        if !self.recipients.is_empty() {
-            let (recipients, content) = (self.recipients, vec![content]);
-            let rulings = Rulings { peer: peer_ruling, sender: self.ruling, recipients, content };
-            match rulings.seal(mail.clone()) {
-                Ok(screened) => all.push(screened),
-                Err(reply) => return refused(reply),
-            }
-            if let Some(screened) = all.first() {
-                leave_out_junk(&mut self.confirmed, screened);
-            }
+        if !recipients.is_empty() {
+            let rulings = Rulings { peer, sender: sender(), recipients, content: vec![content] };
+            let screened = rulings.seal(mail.clone()).map_err(&refused)?;
+            leave_out_junk(&mut self.confirmed, &screened);
+            all.push(screened);
         }
-        if !self.calls.is_empty() {
-            match at_lists.answer(server, &mail, self.calls, !all.is_empty()).await {
+        if let Some(called) = called {
+            match called.answer(server, mail, calls, !all.is_empty()).await {
                 Ok(Answered { reply: Some(reply), mail }) if all.is_empty() && mail.is_empty() => {
-                    return refused(reply);
+                    return Err(refused(reply));
                 }
                 Ok(answered) => all.extend(answered.mail),
                 Err(error) => {
                     warn!(%trace, from, size, ?error, "message not sent on to a list");
-                    let reply = store_reply(&error);
-                    not_taken(&reply);
-                    return reply;
+                    return Err(store_reply(&error));
                 }
             }
         }
-        let story = all.iter().flat_map(Screened::story).cloned().collect::<Vec<_>>().join("; ");
+        Ok(all)
+    }
+
+    /// What the scripts of those who get it make of it.
+    async fn file(
+        &mut self,
+        server: &Server,
+        peer: &PeerEvidence,
+        all: Vec<Screened>,
+        (size, story): (u64, &str),
+    ) -> Result<Filed, Reply> {
+        let (by, account) = (self.brought_by(peer), self.account());
         let circumstances =
             Circumstances { require_tls: self.sender.mail.require_tls, refusable: all.len() == 1 };
         let mut filed = Filed::default();
@@ -304,25 +329,34 @@ impl Transaction {
             match server.filing.file(screened.brought(by.clone(), account), circumstances).await {
                 Outcome::Filed(one) => filed.add(one),
                 Outcome::Refused(reply) => {
+                    let (trace, from) = (self.trace, self.from());
                     info!(%trace, from, size, %reply, story, "message rejected by its recipients' scripts");
-                    not_taken(&reply);
-                    return reply;
+                    return Err(reply);
                 }
             }
         }
+        Ok(filed)
+    }
+
+    /// Has all of it committed.
+    async fn keep(
+        &mut self,
+        server: &Server,
+        filed: Filed,
+        (size, story): (u64, &str),
+    ) -> Result<Reply, Reply> {
+        let (trace, from) = (self.trace, self.from());
         match commit_for_all(server, filed, &self.confirmed).await {
             Ok(placed) => {
                 let places: Vec<String> =
                     placed.iter().take(1).flat_map(|p| &p.places).map(|p| format!("{p:?}")).collect();
                 info!(%trace, from, size, story, places = places.join(", "), "message accepted");
                 count(server, &placed);
-                Reply::new(250, (2, 0, 0), format!("Ok, {trace}"))
+                Ok(Reply::new(250, (2, 0, 0), format!("Ok, {trace}")))
             }
             Err(error) => {
                 warn!(%trace, from, size, ?error, "message not stored");
-                let reply = store_reply(&error);
-                not_taken(&reply);
-                reply
+                Err(store_reply(&error))
             }
         }
     }
@@ -335,10 +369,17 @@ impl Transaction {
     }
 
     fn tell_refusal(&self, server: &Server, peer: &PeerEvidence, event: Event) {
-        let from = self.sender.mail.reverse_path.to_string();
-        let account = self.sender.identity.as_ref().map(|who| who.account);
-        let event = Event { from, account, ..event }.by(self.brought_by(peer));
-        server.refused(peer.ip, event);
+        let event = Event { from: self.from(), account: self.account(), ..event };
+        server.refused(peer.ip, event.by(self.brought_by(peer)));
+    }
+
+    fn from(&self) -> String {
+        self.sender.mail.reverse_path.to_string()
+    }
+
+    /// The account that sends it, where one logged in.
+    fn account(&self) -> Option<AccountId> {
+        self.sender.identity.as_ref().map(|who| who.account)
     }
 
     fn brought_by(&self, peer: &PeerEvidence) -> String {
