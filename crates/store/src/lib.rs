@@ -40,6 +40,13 @@ use wire::mime::Tree;
 /// Called once with an operation's outcome, on a thread of the store's: it must not block.
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 
+/// Starts something that calls back, and waits for it.
+pub(crate) fn wait_for<T: Send + 'static>(start: impl FnOnce(Done<T>)) -> Result<T, StoreError> {
+    let (send, receive) = std::sync::mpsc::sync_channel(1);
+    start(Box::new(move |outcome| drop(send.send(outcome))));
+    receive.recv().unwrap_or(Err(StoreError::Closed))
+}
+
 /// Everything that is kept.
 pub trait Store: Send + Sync {
     // ---- Mail in
@@ -63,9 +70,7 @@ pub trait Store: Send + Sync {
 
     /// [`Store::accept`], waiting for it.
     fn accept_now(&self, mail: Vec<Screened>) -> Result<Vec<Placed>, StoreError> {
-        let (send, receive) = std::sync::mpsc::sync_channel(1);
-        self.accept(mail, Box::new(move |outcome| drop(send.send(outcome))));
-        receive.recv().unwrap_or(Err(StoreError::Closed))
+        wait_for(|done| self.accept(mail, done))
     }
 
     /// The mark that stands for these pieces together: a hash that only this store can make, the same for ever.

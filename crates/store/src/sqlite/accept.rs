@@ -12,7 +12,7 @@ use super::{Parts, Sqlite};
 use super::{edit, quarantine};
 use crate::story::{Event, What};
 use crate::vault::{BlobId, Body, SealedMessage, Vault};
-use crate::{Done, Leaving, Place, Placed, Remembered, StoreError};
+use crate::{Done, Leaving, Place, Placed, Remembered, StoreError, wait_for};
 use base::mailbox::Appended;
 use base::{AccountId, Address, DomainId, Flags, MailId, MailboxId, MailboxName, Timestamp, TraceId, Uid};
 use gate::{Delivery, Folder, Origin, Screened, Spooled};
@@ -68,11 +68,12 @@ impl Sqlite {
             return Err(StoreError::DiskFull);
         }
         let batch = Batch::prepare(&self.parts, &mail)?;
-        let (send, receive) = std::sync::mpsc::sync_channel(1);
-        let done = Box::new(move |outcome| drop(send.send(outcome)));
         let can_keep = self.keeps_deleted();
-        self.submit_batch(batch, done, move |work| edit::take_away(work, of, from, &uids, leaving, can_keep));
-        receive.recv().unwrap_or(Err(StoreError::Closed))
+        wait_for(|done| {
+            self.submit_batch(batch, done, move |work| {
+                edit::take_away(work, of, from, &uids, leaving, can_keep)
+            });
+        })
     }
 
     /// Has the messages of a batch committed, and what `also` does with them.

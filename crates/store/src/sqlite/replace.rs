@@ -1,11 +1,11 @@
 //! One message in another's place (RFC 8508): added and removed in one commit.
 
 use super::accept::Batch;
+use super::writer::Work;
 use super::{Sqlite, edit, rows};
-use crate::{Placed, StoreError};
+use crate::{Placed, StoreError, wait_for};
 use base::{AccountId, MailboxId, Uid};
 use gate::Screened;
-use std::sync::mpsc;
 
 impl Sqlite {
     pub(super) fn replace_mail(
@@ -21,8 +21,7 @@ impl Sqlite {
         }
         let batch = Batch::prepare(&self.parts, &[with])?.even_when_full();
         let kept = recoverable && self.keeps_deleted();
-        let (send, receive) = mpsc::sync_channel(1);
-        self.submit_with(batch, Box::new(move |outcome| drop(send.send(outcome))), move |batch, work| {
+        let place = move |batch: &Batch, work: &mut Work<'_>| {
             let before = rows::used(work, of)?;
             let mailbox = rows::existing(work.sql(), of, from)?;
             // Files of a message that is not taken are left for the sweep.
@@ -34,7 +33,7 @@ impl Sqlite {
                 rows::within_quota(work, of)?;
             }
             Ok(Some(placed))
-        });
-        receive.recv().unwrap_or(Err(StoreError::Closed))
+        };
+        wait_for(|done| self.submit_with(batch, done, place))
     }
 }
