@@ -45,6 +45,18 @@ impl Directory {
         Ok(Directory { fd, path: self.path.join(name) })
     }
 
+    /// The folder that a source begins with.
+    pub(crate) fn root(path: &Path) -> Result<Self, String> {
+        Directory::open(path).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// The folder of these names below a root. Where it is gone since it was found, a fault says so.
+    pub(crate) fn reach(root: &Path, levels: &[String], faults: &mut Faults) -> Option<Self> {
+        let open = Directory::open(root).and_then(|root| root.enter_all(levels));
+        let why = |error| format!("{}: {error}", root.join(levels.join("/")).display());
+        open.map_err(|error: io::Error| faults.add("a folder that went", why(error))).ok()
+    }
+
     /// A folder further below.
     pub(crate) fn enter_all(&self, names: &[String]) -> io::Result<Self> {
         let mut at = Directory { fd: self.fd.try_clone()?, path: self.path.clone() };

@@ -37,7 +37,7 @@ impl Source for EmlReader {
     fn folders(&mut self, faults: &mut Faults) -> Result<Vec<Folder>, String> {
         let mut found = Vec::new();
         let enter = |name: &str| !name.starts_with('.');
-        let root = self.open(&[])?;
+        let root = Directory::root(&self.root)?;
         walk::folders(&root, self.bounds, faults, &enter, &mut |folder, levels, faults| {
             let messages = folder.entries(faults).iter().filter(|(name, _)| is_eml(name)).count() as u64;
             if messages == 0 {
@@ -59,13 +59,7 @@ impl Source for EmlReader {
 
     fn read(&mut self, folder: usize, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
         let Some(levels) = self.folders.get(folder) else { return Ok(()) };
-        let folder = match self.open(levels) {
-            Ok(folder) => folder,
-            Err(why) => {
-                faults.add("a folder that went", why);
-                return Ok(());
-            }
-        };
+        let Some(folder) = Directory::reach(&self.root, levels, faults) else { return Ok(()) };
         let index = read_index(&folder).unwrap_or_else(|error| {
             faults.add(folder.path().join(INDEX).display(), error);
             HashMap::new()
@@ -97,13 +91,6 @@ impl Source for EmlReader {
             }
         }
         Ok(())
-    }
-}
-
-impl EmlReader {
-    fn open(&self, levels: &[String]) -> Result<Directory, String> {
-        let open = Directory::open(&self.root).and_then(|root| root.enter_all(levels));
-        open.map_err(|e| format!("{}: {e}", self.root.join(levels.join("/")).display()))
     }
 }
 

@@ -36,7 +36,7 @@ impl MaildirReader {
 
 impl Source for MaildirReader {
     fn folders(&mut self, faults: &mut Faults) -> Result<Vec<Folder>, String> {
-        let root = self.open(&[])?;
+        let root = Directory::root(&self.root)?;
         let subscribed = subscriptions(&root, faults);
         let mut found = Vec::new();
         let enter = |name: &str| !matches!(name, "cur" | "new" | "tmp");
@@ -63,13 +63,7 @@ impl Source for MaildirReader {
 
     fn read(&mut self, folder: usize, faults: &mut Faults, visit: Visit<'_>) -> Result<(), String> {
         let Some(levels) = self.folders.get(folder) else { return Ok(()) };
-        let folder = match self.open(levels) {
-            Ok(folder) => folder,
-            Err(why) => {
-                faults.add("a folder that went", why);
-                return Ok(());
-            }
-        };
+        let Some(folder) = Directory::reach(&self.root, levels, faults) else { return Ok(()) };
         let keywords = keyword_file::read(&folder).unwrap_or_else(|error| {
             faults.add(folder.path().display(), format!("its keywords: {error}"));
             Vec::new()
@@ -105,11 +99,6 @@ impl Source for MaildirReader {
 }
 
 impl MaildirReader {
-    fn open(&self, levels: &[String]) -> Result<Directory, String> {
-        let open = Directory::open(&self.root).and_then(|root| root.enter_all(levels));
-        open.map_err(|e| format!("{}: {e}", self.root.join(levels.join("/")).display()))
-    }
-
     fn message(&self, parts: &Parts, listed: &Listed, keywords: &[Option<Keyword>]) -> io::Result<Message> {
         let part = parts.0.iter().find(|(name, _)| *name == listed.part);
         let (_, part) = part.ok_or(io::ErrorKind::NotFound)?;

@@ -59,7 +59,7 @@ impl Source for MboxReader {
             found.push((Vec::new(), MailboxName::inbox()));
         } else {
             let enter = |name: &str| !name.starts_with('.');
-            let root = Directory::open(&self.root).map_err(|e| format!("{}: {e}", self.root.display()))?;
+            let root = Directory::root(&self.root)?;
             walk::folders(&root, self.bounds, faults, &enter, &mut |folder, levels, faults| {
                 files_of(folder, levels, faults, &mut found);
             });
